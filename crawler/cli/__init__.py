@@ -1,1 +1,25 @@
-"""crawler/cli"""
+"""The command `mention-crawler`: data on stdout, progress and messages on stderr, `--json` = JSON lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script; turns the house's errors into messages and exit codes."""
+    # The model's tokenizer must not fork threads of its own, and no library may phone home.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from crawler.cli.commands import app
+    from crawler.cli.common import exit_code_of, say
+    from crawler.errors import CrawlerError
+
+    try:
+        app()
+    except CrawlerError as error:
+        say(f"error: {error}")
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

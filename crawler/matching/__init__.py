@@ -1,1 +1,5 @@
-"""crawler/matching"""
+"""Finding brands in text: word forms (`forms`) and one automaton for all of them (`matcher`). Pure: no store, no network."""
+
+from crawler.matching.matcher import Match, Matcher
+
+__all__ = ["Match", "Matcher"]

@@ -1,1 +1,1 @@
-"""crawler/reports"""
+"""What the database adds up to: the ledger and counts."""

@@ -1,0 +1,45 @@
+# make demo  - see it work; make test - all tests; make check - lint, types, floors; make bench - the figures
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test unit check bench clean browser servers
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(BIN)/mention-crawler: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+browser:
+	@sh tools/browser.sh $(BIN)/python
+
+servers:
+	@sh tools/servers.sh
+
+demo: $(BIN)/mention-crawler browser
+	$(BIN)/mention-crawler demo
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/dev
+	$(BIN)/pytest -q tests/unit tests/contract tests/test_floors.py
+
+test: $(VENV)/dev browser servers check
+	$(BIN)/pytest
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .cache build dist

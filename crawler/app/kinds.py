@@ -1,0 +1,86 @@
+"""Kinds found in `spiders/`, `sinks/`, in `plugins/` beside the config and by entry points; sinks made from their blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler import plugins
+from crawler.config import SinkBlock, SourceBlock, settings_of
+from crawler.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from crawler.app import App
+    from crawler.plugins import Settings
+    from sinks.base import Sink, Tools
+    from spiders.base import SourceSpider
+
+
+def spider_kinds(plugin_dir: Path) -> Mapping[str, type[SourceSpider]]:
+    """Every source kind by name."""
+    from spiders.base import SourceSpider
+
+    return plugins.discover("spiders", SourceSpider, plugin_dir, "mention_crawler.spiders")
+
+
+def sink_kinds(plugin_dir: Path) -> Mapping[str, type[Sink]]:
+    """Every sink kind by name."""
+    from sinks.base import Sink
+
+    return plugins.discover("sinks", Sink, plugin_dir, "mention_crawler.sinks")
+
+
+def source_settings(app: App, block: SourceBlock) -> Settings:
+    """The validated settings of one source; ConfigError with its place when the kind or a key is wrong."""
+    kind = app.spiders.get(block.kind)
+    if kind is None:
+        raise _unknown(app, "source", block, list(app.spiders))
+    return settings_of(block, kind.Settings, app.config)
+
+
+def sink_settings(app: App, block: SinkBlock) -> Settings:
+    """The validated settings of one sink, secrets resolved."""
+    kind = app.sink_kinds.get(block.kind)
+    if kind is None:
+        raise _unknown(app, "sink", block, list(app.sink_kinds))
+    return settings_of(block, kind.Settings, app.config)
+
+
+def check_blocks(app: App) -> list[Problem]:
+    """Every mistake in the kind settings of sources and sinks, and in the selectors they name."""
+    problems: list[Problem] = []
+    for check, blocks in ((source_settings, app.config.sources), (sink_settings, app.config.sinks)):
+        for block in blocks:
+            try:
+                check(app, block)  # type: ignore[operator]
+            except ConfigError as error:
+                problems.extend(error.problems)
+    return problems
+
+
+def make_sinks(app: App) -> Mapping[str, Sink]:
+    """Sinks by name, in the order of the file."""
+    made = tools(app)
+    return {
+        block.name: app.sink_kinds[block.kind](block.name, sink_settings(app, block), made)
+        for block in app.config.sinks
+    }
+
+
+def tools(app: App) -> Tools:
+    """What every sink may use: the guarded HTTP client, the built-in desk and the clock."""
+    from crawler.app import now
+    from crawler.net.http import HttpClient
+    from sinks.base import Tools
+
+    return Tools(http=HttpClient(policy=app.policy), desk=app.store.desk, now=now)
+
+
+def _unknown(app: App, what: str, block: SourceBlock | SinkBlock, known: list[str]) -> ConfigError:
+    from difflib import get_close_matches
+
+    close = get_close_matches(block.kind, known, n=1)
+    line, column = block.place.get("kind", (1, 1))
+    message = f"{what} {block.name!r}: there is no kind {block.kind!r}; known: {', '.join(sorted(known))}"
+    return ConfigError([Problem(str(app.config.path), line, column, message, f"kind: {close[0]}" if close else None)])

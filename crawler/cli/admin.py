@@ -1,0 +1,123 @@
+"""`init`, `check`, `schema`, `ledger`, `doctor`, `upgrade`, `backup`: set-up and upkeep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, say
+
+FolderArgument = Annotated[Path, typer.Argument(help="Where to put the config.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (init, check, schema, ledger, doctor, upgrade, backup):
+        app.command()(command)
+    app.callback()(_root)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"mention-crawler {version('mention-crawler')}")
+        raise typer.Exit(Exit.OK)
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Finds what people say about your brands and turns complaints and questions into tickets, once, with the reason."""
+
+
+def init(
+    folder: FolderArgument = Path(),
+    brand: Annotated[str, typer.Option("--brand", help="The brand to watch.")] = "My Brand",
+) -> None:
+    """Write a commented mention-crawler.yaml with its schema beside it, and create the database."""
+    from crawler.app.setting_up import init as make
+
+    path = make(folder, brand)
+    say(f"wrote {path}\nnext: edit it, then  mention-crawler check   ·   mention-crawler crawl")
+
+
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the config: every mistake as file:line:column with the corrected line."""
+    from crawler.app.setting_up import check as problems_of
+
+    problems, summary = problems_of(config)
+    for problem in problems:
+        if as_json:
+            emit({name: getattr(problem, name) for name in ("file", "line", "column", "message", "fix")})
+        else:
+            print(problem)
+    say(summary)
+    raise typer.Exit(Exit.CONFIG if problems else Exit.OK)
+
+
+def schema(config: ConfigOption = None) -> None:
+    """The JSON Schema of the config, for editors."""
+    from crawler.app.setting_up import schema as make
+
+    print(json.dumps(make(config), ensure_ascii=False, indent=2))
+
+
+def ledger(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Prove that every post, mention and ticket has a named outcome; exit 6 names what is missing."""
+    from crawler.app import App
+    from crawler.reports.ledger import balance
+
+    app = App.load(config)
+    books = balance(app.store.counts.ledger())
+    if as_json:
+        emit({"sentence": books.sentence, "gaps": list(books.gaps), **books.lines})
+    else:
+        for name, value in books.lines.items():
+            print(f"{name.replace('_', ' '):28} {value}")
+        print(books.sentence)
+    for gap in books.gaps:
+        say(f"gap: {gap}")
+    app.close()
+    raise typer.Exit(Exit.UNACCOUNTED if books.gaps else Exit.OK)
+
+
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Versions, database, disk, browser, model, sinks, alerts: each with a hint how to mend it."""
+    from crawler.app.health import examine
+
+    findings = examine(config)
+    for finding in findings:
+        if as_json:
+            emit(finding.as_row())
+        else:
+            mark = {"ok": "ok  ", "warning": "warn", "failure": "FAIL"}[finding.level]
+            print(f"{mark}  {finding.name:10} {finding.text}" + (f"\n      {finding.hint}" if finding.hint else ""))
+    raise typer.Exit(Exit.FAILED if any(f.level == "failure" for f in findings) else Exit.OK)
+
+
+def upgrade(config: ConfigOption = None) -> None:
+    """Bring the database to this program's schema; creates it when it is not there."""
+    from crawler.app import App
+    from crawler.store import Store
+
+    app = App.load(config)
+    store: Any = Store.create(app.config.database_url)
+    store.close()
+    say("the database is up to date")
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    config: ConfigOption = None,
+) -> None:
+    """A consistent copy of the database, made while everything runs."""
+    from crawler.app import App
+
+    app = App.load(config)
+    app.store.backup(target)
+    app.close()
+    say(f"wrote {target}")

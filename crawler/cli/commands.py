@@ -1,0 +1,19 @@
+"""All commands in one tree. Each command is short and hands the work to the app; rooms are imported when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from crawler.cli import admin, crawl, lists, redo
+
+app = typer.Typer(
+    name="mention-crawler",
+    help="Finds what people say about your brands and turns complaints and questions into tickets, once, with the reason why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+admin.add_to(app)
+crawl.add_to(app)
+lists.add_to(app)
+redo.add_to(app)

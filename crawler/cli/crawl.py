@@ -1,0 +1,139 @@
+"""`crawl`, `run`, `preview`, `analyse`, `demo`: the commands that do the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crawler.cli.common import ConfigOption, Exit, JsonOption, Progress, emit, say, show
+from crawler.model import Verdict
+
+if TYPE_CHECKING:
+    from crawler.app.crawling import Crawled
+
+RESULT_COLUMNS = (
+    "source", "verdict", "fetched", "posts_new", "posts_seen", "posts_edited", "dropped", "mentions_new", "seconds", "error",
+)  # fmt: skip
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(crawl)
+    app.command()(run)
+    app.command()(preview)
+    app.command()(analyse)
+    app.command()(demo)
+
+
+def crawl(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources by name; all when none is named.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Crawl now, then match, tag, decide and deliver until nothing is left."""
+    from crawler.app import App
+    from crawler.app.crawling import crawl as crawl_all
+
+    app = App.load(config)
+    bars: list[Progress] = []
+    crawled = crawl_all(app, sources or None, _bars(bars, quiet=as_json))
+    for bar in bars:
+        bar.end()
+    report(crawled, as_json)
+    app.close()
+    failed = any(result.verdict is Verdict.FAILED for result in crawled.results)
+    raise typer.Exit(Exit.SOME_SOURCES_FAILED if failed else Exit.OK)
+
+
+def report(crawled: Crawled, as_json: bool) -> None:
+    """One row a source, then the summary and the next two commands."""
+    rows = [_row(result) for result in crawled.results]
+    show(rows, RESULT_COLUMNS, as_json, empty="no source to crawl: add one to the config")
+    summary = crawled.summary()
+    if as_json:
+        emit({"summary": True, **summary})
+        return
+    say(
+        f"{summary['tickets_new']} new tickets, {summary['deliveries_sent']} delivered, "
+        f"{summary['deliveries_waiting']} waiting, {summary['deliveries_parked']} parked, {summary['review']} for review"
+    )
+    if crawled.model_error:
+        say(f"mentions wait untagged: {crawled.model_error}")
+    say("next: mention-crawler mentions list   ·   mention-crawler tickets list")
+
+
+def run(config: ConfigOption = None) -> None:
+    """The service: crawls on schedule, works, delivers, watches. SIGTERM drains."""
+    from crawler.app.service import serve
+
+    raise typer.Exit(serve(config))
+
+
+def preview(
+    source: Annotated[str | None, typer.Argument(help="A source by name, or a URL.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Explain this text instead of fetching.")] = None,
+    kind: Annotated[str, typer.Option("--kind", help="Source kind for a URL.")] = "feed",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the posts, what would match and become a ticket, and why. Stores nothing, sends nothing."""
+    from crawler.app import App
+    from crawler.app.preview import preview_source, preview_text
+
+    app = App.load(config)
+    if text is None and source is None:
+        raise typer.BadParameter("name a source, a URL, or give --text")
+    seen = preview_text(app, text) if text is not None else preview_source(app, str(source), kind)
+    columns = ("id", "author", "published_at", "text", "mentions", "would_ticket", "why")
+    show(seen.rows, columns, as_json, empty="no posts extracted")
+    if as_json:
+        emit({"summary": True, "verdict": seen.verdict, "error": seen.error})
+    else:
+        say(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else ""))
+    app.close()
+    raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))
+
+
+def _preview_exit(network_failed: bool, any_rows: bool) -> int:
+    if network_failed:
+        return Exit.NETWORK
+    return Exit.OK if any_rows else Exit.NOTHING_EXTRACTED
+
+
+def analyse() -> None:
+    """JSONL {"text", "target"?, "id"?} on stdin -> JSONL with language, tone, intent and how sure, on stdout."""
+    from crawler.app.analysing import analyse_lines
+
+    for row in analyse_lines(sys.stdin):
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the second crawl.")] = False,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where to keep the demo's data; a temporary folder else.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A small town of sites on this machine is crawled, tagged and ticketed before your eyes; needs no network."""
+    from crawler.cli.demo import play
+
+    raise typer.Exit(play(once=once, folder=folder, as_json=as_json))
+
+
+def _row(result: Any) -> dict[str, Any]:
+    return {**asdict(result), "seconds": round(result.seconds, 2)}
+
+
+def _bars(bars: list[Progress], quiet: bool) -> Callable[[str], Progress]:
+    def bar(title: str) -> Progress:
+        if bars:
+            bars[-1].end()
+        bars.append(Progress(title, quiet))
+        return bars[-1]
+
+    return bar
