@@ -71,21 +71,17 @@ _RANGES: tuple[tuple[IPNetwork, str], ...] = tuple(
     )
 )
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-_NAT64 = (
-    ipaddress.IPv6Network("64:ff9b::/96"),
-    ipaddress.IPv6Network("64:ff9b:1::/48"),
-    ipaddress.IPv6Network("::/96"),
-)
+_V4_INSIDE = tuple(ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 # Ports of protocols that a line of HTTP can talk into doing something (mail, shells, databases, brokers).
-BLOCKED_PORTS = frozenset(
-    [0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109]
-    + [110, 111, 113, 115, 117, 119, 123, 135, 137, 138, 139, 143, 161, 162, 179, 389, 427, 445, 465, 512, 513, 514]
-    + [515, 526, 530, 531, 532, 540, 543, 544, 548, 554, 556, 563, 587, 601, 636, 873, 989, 990, 992, 993, 995, 1433]
-    + [1521, 1719, 1720, 1723, 2049, 2375, 2379, 3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432, 5672, 5900, 6000]
-    + [6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 9092, 10080, 11211, 27017]
-)
+_PORTS = """
+    0 1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123 135
+    137 138 139 143 161 162 179 389 427 445 465 512 513 514 515 526 530 531 532 540 543 544 548 554 556 563 587 601 636
+    873 989 990 992 993 995 1433 1521 1719 1720 1723 2049 2375 2379 3306 3389 3659 4045 4190 5060 5061 5432 5672 5900
+    6000 6379 6566 6665 6666 6667 6668 6669 6679 6697 9092 10080 11211 27017
+"""
+BLOCKED_PORTS = frozenset(int(port) for port in _PORTS.split())
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\\u0085\u00a0\u2028\u2029\ufeff]")
 
@@ -142,7 +138,7 @@ def _embedded(ip: IPAddress) -> ipaddress.IPv4Address | None:
         return ip.sixtofour
     if ip.teredo:
         return ip.teredo[1]
-    if any(ip in net for net in _NAT64) or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
+    if any(ip in net for net in _V4_INSIDE) or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return None
 

@@ -294,7 +294,7 @@ class HttpClient:
             raise
         except (httpcore2.LocalProtocolError, httpx2.InvalidURL, UnicodeError, ValueError, TypeError) as error:
             raise self._unsendable(error, progress) from None
-        except (*_NET_ERRORS, _TooBig) as error:
+        except _NET_ERRORS as error:
             raise self._failure(error, progress) from None
         return HttpAnswer(response.status_code, response.headers, body, str(request.url))
 
@@ -354,6 +354,7 @@ _NET_ERRORS: tuple[type[Exception], ...] = (
     httpcore2.ProtocolError,
     httpx2.HTTPError,
     OSError,
+    _TooBig,
 )
 
 

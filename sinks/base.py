@@ -1,0 +1,109 @@
+"""What a sink is: the contract between our outbox and one helpdesk.
+
+A new kind is one file in `sinks/` (or in `plugins/` beside the config) with one class: `kind`, `Settings`, `create` and,
+when the helpdesk can be searched, `find`. An ability that is not written is missing and is shown as missing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, SecretStr
+
+from crawler import plugins
+from crawler.errors import Permanent
+from crawler.model import Change, Remote, Ticket
+from crawler.net.http import HttpClient
+from sinks.plain import mask
+
+ABILITIES = ("find", "update", "changes")
+
+
+class DeskPort(Protocol):
+    """The built-in desk. `create` is idempotent by the ticket's key."""
+
+    def create(self, ticket: Ticket) -> Remote: ...
+
+    def find(self, key: str) -> Remote | None: ...
+
+    def update(self, remote: Remote, change: Change) -> None: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the house gives every sink: the guarded HTTP client, the built-in desk when there is one, the clock."""
+
+    http: HttpClient
+    desk: DeskPort | None = None
+    now: Callable[[], datetime] = utc_now
+
+
+class Sink(ABC):
+    """One configured helpdesk.
+
+    Methods raise Transient (try later), InDoubt (it may have taken effect: look before trying again) or Permanent (a
+    person must look) and nothing else. Ticket texts are plain text: the sink escapes them for its own edge.
+    """
+
+    kind: ClassVar[str]
+
+    class Settings(plugins.Settings):
+        """Settings of the kind; secrets are fields of type `plugins.Secret`."""
+
+    def __init__(self, name: str, settings: Any, tools: Tools) -> None:
+        self.name = name
+        self.settings = settings
+        self.tools = tools
+        self.secrets = secrets_of(settings)
+
+    @abstractmethod
+    def create(self, ticket: Ticket) -> Remote:
+        """Open the ticket; its `key` must be stored where `find` sees it."""
+
+    def find(self, key: str) -> Remote | None:
+        """The ticket that `create` opened under `key`, or None when there is surely none."""
+        raise self._lacks("find")
+
+    def update(self, remote: Remote, change: Change) -> None:
+        """Add a comment and/or set priority or status."""
+        raise self._lacks("update")
+
+    def changes(self, since: datetime) -> Iterable[tuple[Remote, Change]]:
+        """What changed on the helpdesk's side after `since`."""
+        raise self._lacks("changes")
+
+    @property
+    def can(self) -> frozenset[str]:
+        """The abilities that this sink has: those of its optional methods that are written."""
+        return frozenset(name for name in ABILITIES if getattr(type(self), name) is not getattr(Sink, name))
+
+    def mask(self, text: str) -> str:
+        """`text` without any secret of this sink."""
+        return mask(text, self.secrets)
+
+    def permanent(self, message: str) -> Permanent:
+        return Permanent(self.mask(f"{self.name}: {message}"))
+
+    def _lacks(self, ability: str) -> Permanent:
+        return self.permanent(f"a sink of kind {self.kind} cannot {ability}")
+
+
+def secrets_of(settings: object) -> list[str]:
+    """The plain values of every secret in `settings`, however deep."""
+    if isinstance(settings, SecretStr):
+        return [settings.get_secret_value()]
+    if isinstance(settings, BaseModel):
+        return [value for name in type(settings).model_fields for value in secrets_of(getattr(settings, name))]
+    if isinstance(settings, Mapping):
+        return [value for item in settings.values() for value in secrets_of(item)]
+    if isinstance(settings, list | tuple):
+        return [value for item in settings for value in secrets_of(item)]
+    return []
