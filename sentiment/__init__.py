@@ -1,0 +1,87 @@
+"""Language, tone and intent of posts: the one interface that stages use.
+
+Importing this package is light; the model and its libraries load when an `Analyser` first needs them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.model import Analysis, Tone
+
+if TYPE_CHECKING:
+    from sentiment.intent import IntentResult
+    from sentiment.tone import Probabilities, ToneModel
+
+__all__ = ["Analyser"]
+
+_ROUND = 4  # decimals of stored scores
+
+
+class Analyser:
+    """Tags posts with language, tone and intent. One per process: it holds the only model session.
+
+    `model_dir` is a model folder (the built-in one by default), `threads` those of inference (cores - 1 by default).
+    """
+
+    def __init__(self, model_dir: Path | None = None, threads: int | None = None) -> None:
+        self._folder, self._threads = model_dir, threads
+        self._loaded: ToneModel | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Model and version, as `builtin-1@1a2b3c4d`. Loads the model; raises ModelUnavailable."""
+        return self._model().name
+
+    def analyse(
+        self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None = None
+    ) -> list[Analysis]:
+        """One Analysis per text, in order.
+
+        `targets` are the brand's name as it stands in each text (None: the whole text counts), `hints` the languages of
+        the threads or sources. Raises ModelUnavailable when the model is missing, corrupt or gives nonsense, and
+        ValueError when the lengths differ; no text raises anything.
+        """
+        from sentiment import intent, language
+
+        model = self._model()
+        known = hints if hints is not None else [None] * len(texts)
+        languages = [
+            language.detect(text, hint, [target] if target else [])
+            for text, target, hint in zip(texts, targets, known, strict=True)
+        ]
+        scores, cut = model.scores(texts, targets, languages)
+        wishes = [intent.detect(text, target) for text, target in zip(texts, targets, strict=True)]
+        return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
+
+    def _model(self) -> ToneModel:
+        with self._lock:
+            if self._loaded is None:
+                from sentiment.tone import ToneModel
+
+                self._loaded = ToneModel(self._folder, self._threads)
+            return self._loaded
+
+
+def _analysis(language: str, scores: Probabilities, wish: IntentResult, cut: bool, model: str) -> Analysis:
+    tones = {tone.value: round(float(score), _ROUND) for tone, score in zip(_ORDER, scores, strict=True)}
+    best = max(_ORDER, key=lambda tone: tones[tone.value])
+    return Analysis(
+        language=language,
+        tone=best,
+        tone_scores=tones,
+        intent=wish.intent,
+        intent_scores={name: round(score, _ROUND) for name, score in wish.scores.items()},
+        intent_reason=wish.reason,
+        flags=wish.flags,
+        confidence=tones[best.value],
+        truncated=cut,
+        model=model,
+    )
+
+
+_ORDER = (Tone.NEGATIVE, Tone.NEUTRAL, Tone.POSITIVE)

@@ -1,0 +1,73 @@
+"""Wording that tells what an author wants, read from `words/*.txt`: one file a language, general grammar, no brands.
+
+Every pattern is matched on lower-cased text with ё written as е and one kind of apostrophe. A weight is evidence in
+logits: 1 is a hint, 2 nearly decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent / "words"
+_HEADER: Final = re.compile(r"\[(?P<kind>[\w-]+) \| (?P<name>[^|]+) \| (?P<weight>-?[\d.]+)\]")
+
+QUESTION_WORDS: Final = re.compile(
+    r"(?<!\w)(?:who|whom|whose|what|what's|when|where|where's|why|how|which|"
+    r"кто|кого|кому|что|чего|чему|когда|где|куда|откуда|почему|зачем|как|"
+    r"какой|какая|какое|какие|каким|каких|сколько|чей|чья|ли|"
+    r"хто|чого|що|коли|де|куди|звідки|чому|навіщо|як|який|яка|яке|які|якої|яким|яких|скільки|чий|чия|чи)(?!\w)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One kind of wording: its name for the reason string, its weight, its pattern over all languages."""
+
+    kind: str
+    name: str
+    weight: float
+    pattern: re.Pattern[str]
+
+
+@cache
+def cues(kind: str) -> tuple[Cue, ...]:
+    """All cues of a kind: `question`, `rhetorical`, `complaint`, `praise` or `flag`."""
+    return tuple(cue for cue in _all() if cue.kind == kind)
+
+
+@cache
+def _all() -> tuple[Cue, ...]:
+    found: dict[tuple[str, str, float], list[str]] = {}
+    for path in sorted(FOLDER.glob("*.txt")):
+        for key, pattern in _entries(path):
+            found.setdefault(key, []).append(pattern)
+    return tuple(Cue(*key, re.compile(rf"(?<!\w)(?:{'|'.join(parts)})")) for key, parts in found.items())
+
+
+def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
+    """((kind, name, weight), pattern) of one file."""
+    key = ("", "", 0.0)
+    for line in _lines(path):
+        header = _HEADER.fullmatch(line)
+        if header:
+            key = (header["kind"], header["name"].strip(), float(header["weight"]))
+        else:
+            yield key, line
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines without comments and blanks, continuation lines joined."""
+    joined: list[str] = []
+    for line in path.read_text("utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith("  "):
+            joined[-1] += line[2:]
+        else:
+            joined.append(line)
+    return joined

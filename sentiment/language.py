@@ -1,0 +1,225 @@
+"""Language of a post: letters first, then langdetect in a private, seeded factory, a second vote, then the hint.
+
+The same text gives the same answer in every process; nothing here raises. `und` means that nobody can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+UNKNOWN: Final = "und"
+ENOUGH_LETTERS: Final = 25  # from here on a statistical detector of all languages is worth asking
+SOME_LETTERS: Final = 8  # below this not even the second vote is believed alone
+MAX_CHARS: Final = 1000  # the beginning of a post tells its language
+_CYRILLIC: Final = ("ru", "uk")
+_CYRILLIC_ALL: Final = ("ru", "uk", "bg", "mk")
+
+_NOISE: Final = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+|[@]\w+")
+_TAGS: Final = re.compile(r"#\w+")
+_WORDS: Final = re.compile(r"[^\W\d_]+(?:['’ʼ`][^\W\d_]+)*")
+# A Latin i among Cyrillic letters is how Ukrainian is typed on a foreign keyboard.
+_LATIN_I: Final = re.compile(r"(?<=[а-яґєії])i|i(?=[а-яґєії])")
+
+_DECIDING: Final = {
+    "uk": frozenset("іїєґ"),
+    "ru": frozenset("ыэъё"),
+    "be": frozenset("ў"),
+    "kk": frozenset("әғқңөұүһ"),
+    "sr": frozenset("јљњћђџ"),
+    "mk": frozenset("ѓќѕ"),
+}
+# Languages that the second vote may name: those of langdetect and the neighbours it lacks.
+_WORLD: Final = (
+    "af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl"
+    " no pa pl pt ro ru sk sl sq sv sw ta te th tl tr uk ur vi zh be kk sr ka hy az uz ky"
+)
+# One script, one language: no statistics needed.
+_SCRIPTS: Final = (
+    ("ja", "\u3040", "\u30ff"),
+    ("ko", "\uac00", "\ud7af"),
+    ("zh", "\u4e00", "\u9fff"),
+    ("he", "\u0590", "\u05ff"),
+    ("el", "\u0370", "\u03ff"),
+    ("ka", "\u10a0", "\u10ff"),
+    ("hy", "\u0530", "\u058f"),
+    ("th", "\u0e00", "\u0e7f"),
+)
+_BULGARIAN: Final = frozenset(["е", "се", "са", "ще", "че"])
+
+
+def detect(text: str, hint: str | None = None, strip: Iterable[str] = ()) -> str:
+    """ISO 639-1 code of `text`, or `und`.
+
+    `hint` is the language of the thread or source, used when the text cannot tell; `strip` are brand names to ignore.
+    """
+    try:
+        words = _words(text, strip)
+        return _decide(words, hint) or _known(hint)
+    except Exception:  # the detectors are other people's code; a post without a language beats a lost post
+        return _known(hint)
+
+
+def _known(hint: str | None) -> str:
+    return hint.split("-")[0].split("_")[0].lower() if hint else UNKNOWN
+
+
+def _words(text: str, strip: Iterable[str]) -> list[str]:
+    """Lower-case words without links, mails, names and brands; hashtags only count when there is nothing else."""
+    low = _NOISE.sub(" ", text[: 4 * MAX_CHARS].lower())
+    for name in strip:
+        if name.strip():
+            low = low.replace(name.strip().lower(), " ")
+    words = _WORDS.findall(_TAGS.sub(" ", low)[:MAX_CHARS])
+    return words or _WORDS.findall(low[:MAX_CHARS])
+
+
+def _decide(words: list[str], hint: str | None) -> str | None:
+    joined = " ".join(words)
+    letters = sum(map(len, words))
+    if not letters:
+        return None
+    cyrillic = sum("\u0400" <= c <= "\u04ff" for c in joined)
+    latin = sum("a" <= c <= "z" or "\u00df" <= c <= "\u024f" for c in joined)
+    if 3 * cyrillic >= letters:  # Latin brand names are common in Cyrillic posts, hardly the other way round
+        return _cyrillic([word for word in words if "\u0400" <= word[0] <= "\u04ff"], hint)
+    if 2 * latin >= letters:
+        return _latin([word for word in words if word[0] <= "\u024f"])
+    return _by_script(joined) or _second_vote(joined)
+
+
+def _by_script(joined: str) -> str | None:
+    for language, first, last in _SCRIPTS:
+        if any(first <= c <= last for c in joined):
+            return language
+    return None
+
+
+def _cyrillic(words: list[str], hint: str | None) -> str | None:
+    joined = _LATIN_I.sub("і", " ".join(words))
+    seen = Counter(language for c in joined for language, letters in _DECIDING.items() if c in letters)
+    for language in ("kk", "be", "sr", "mk"):
+        if seen[language]:
+            return language
+    if seen["uk"] and _belarusian(joined, seen):
+        return "be"
+    if _bulgarian(joined, seen):
+        return "bg"
+    if seen["uk"] != seen["ru"]:
+        return "uk" if seen["uk"] > seen["ru"] else "ru"
+    return _by_words(words) or _vote_cyrillic(joined, words, hint)
+
+
+def _belarusian(joined: str, seen: Counter[str]) -> bool:
+    """Belarusian writes і beside ы and э, and no и at all."""
+    return seen["ru"] > 0 and "и" not in joined and not (set("їєґъ") & set(joined))
+
+
+def _bulgarian(joined: str, seen: Counter[str]) -> bool:
+    """ъ alone, often and without ы, э and ё; the guard must agree."""
+    often = joined.count("ъ") * 60 >= len(joined) and seen["ru"] == joined.count("ъ") > 0 == seen["uk"]
+    return often and len(joined) >= ENOUGH_LETTERS and _ask(_CYRILLIC_ALL, joined) == "bg"
+
+
+def _by_words(words: list[str]) -> str | None:
+    uk, ru = (sum(word in _telling(language) for word in words) for language in ("uk", "ru"))
+    if uk == ru:
+        return None
+    return "uk" if uk > ru else "ru"
+
+
+def _vote_cyrillic(joined: str, words: list[str], hint: str | None) -> str | None:
+    """langdetect and py3langid agree, or the hint settles it, or py3langid where there is a little more to read."""
+    letters = len(joined) - joined.count(" ")
+    if letters >= ENOUGH_LETTERS and _BULGARIAN & set(words) and _ask(_CYRILLIC_ALL, joined) == "bg":
+        return "bg"
+    first, second = _ask(_CYRILLIC, joined), _second_vote(joined, _CYRILLIC)
+    if first == second:
+        return first
+    if _known(hint) in _CYRILLIC:
+        return None
+    return second if letters >= SOME_LETTERS else None
+
+
+@cache
+def _common(language: str) -> frozenset[str]:
+    """Everyday words of a language, from `words/common/`."""
+    path = Path(__file__).parent / "words" / "common" / f"{language}.txt"
+    return frozenset(path.read_text("utf-8").split())
+
+
+@cache
+def _telling(language: str) -> frozenset[str]:
+    """Everyday words that only one of Ukrainian and Russian has."""
+    other = {"uk": "ru", "ru": "uk"}[language]
+    return _common(language) - _common(other)
+
+
+def _latin(words: list[str]) -> str | None:
+    joined = " ".join(words)
+    letters = sum(map(len, words))
+    english = sum(word in _common("en") for word in words)
+    if letters < ENOUGH_LETTERS:
+        return _short_latin(joined, english, letters)
+    second = _second_vote(joined)
+    if second == "en" or 4 * english >= len(words):
+        return "en"
+    first = _ask((), joined)  # all profiles: nine times slower, so only when English is in doubt
+    if first == second:
+        return first
+    return "en" if "en" in (first, second) and english else first
+
+
+def _short_latin(joined: str, english: int, letters: int) -> str | None:
+    if english or not any(c > "z" for c in joined):
+        return "en" if english or letters >= SOME_LETTERS else None
+    return _second_vote(joined)
+
+
+def _ask(languages: tuple[str, ...], joined: str) -> str | None:
+    """langdetect's answer among `languages` (all when empty)."""
+    detector = _factory(languages).create()
+    detector.append(joined)
+    try:
+        answer = str(detector.detect())
+    except _no_features():
+        return None
+    return None if answer == "unknown" else answer.split("-")[0]
+
+
+@cache
+def _no_features() -> type[Exception]:
+    from langdetect.lang_detect_exception import LangDetectException
+
+    return cast(type[Exception], LangDetectException)
+
+
+@cache
+def _factory(languages: tuple[str, ...]) -> Any:
+    """A private DetectorFactory: the library's own is global, unseeded and holds all profiles."""
+    from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
+
+    folder = Path(PROFILES_DIRECTORY)
+    names = languages or sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix != ".py")
+    factory = DetectorFactory()
+    factory.seed = 0
+    factory.load_json_profile([(folder / name).read_text("utf-8") for name in names])
+    return factory
+
+
+def _second_vote(joined: str, languages: tuple[str, ...] = ()) -> str | None:
+    answer, confidence = _identifier(languages).classify(joined)
+    return str(answer) if confidence > 0 else None
+
+
+@cache
+def _identifier(languages: tuple[str, ...]) -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(list(languages) or _WORLD.split())
+    return identifier

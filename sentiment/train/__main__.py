@@ -1,0 +1,112 @@
+"""`python -m sentiment.train --data DIR --out DIR [--steps N]`: from labelled texts to a verified model folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertForSequenceClassification
+
+from sentiment.prepare import mark_target
+from sentiment.tone import ToneModel
+from sentiment.train import calibrate, card, corpus, encoder, export, linear, vectors, wordpiece
+
+NAME = "builtin-1"
+SEED = 7
+STEPS_PER_EPOCH = 1276
+EPOCHS = 2.5
+
+
+def main() -> int:
+    """Parse arguments and run every step in order."""
+    parser = argparse.ArgumentParser(prog="python -m sentiment.train", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/, dev/ and unlabelled/")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--steps", type=int, default=int(STEPS_PER_EPOCH * EPOCHS), help="batches of the encoder")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    seed_everything(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    train(args.data, args.out, args.steps)
+    return 0
+
+
+def seed_everything(threads: int) -> None:
+    """Fixed seeds and a fixed number of threads: the same machine gives the same weights."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
+    torch.set_num_threads(threads)
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def train(data: Path, out: Path, steps: int) -> None:
+    """The whole recipe; every file of `out` is written anew."""
+    rows, dev = corpus.training(data), corpus.development(data)
+    say(f"{len(rows)} training rows, {len(dev)} dev sets")
+    fit_voter(rows, out)
+    model = fit_encoder(rows, dev, corpus.raw_texts(data, rows), steps, out)
+    export.save_transformers(model, out)
+    export.save_onnx(model, out)
+    finish(dev, out)
+
+
+def fit_voter(rows: list[corpus.Row], out: Path) -> None:
+    """voter.npz."""
+    idf = linear.document_frequency(linear.texts_of(rows))
+    weights, bias = linear.fit(rows, idf)
+    linear.save(out / "voter.npz", weights, bias, idf)
+    say("linear voter written")
+
+
+def fit_encoder(
+    rows: list[corpus.Row], dev: dict[str, list[corpus.Row]], texts: list[str], steps: int, out: Path
+) -> BertForSequenceClassification:
+    """tokenizer.json, then the trained encoder."""
+    tokenizer = wordpiece.train(texts)
+    wordpiece.save(tokenizer, out)
+    say(f"{tokenizer.get_vocab_size()} word pieces")
+    views = [mark_target(row.text, row.target) for row in rows]
+    table = vectors.embed(tokenizer, texts + views, 192, 8, SEED)
+    say("word vectors ready")
+    steer = {name: encoder.encode(tokenizer, dev[name]) for names in corpus.STEER.values() for name in names}
+    model = encoder.build(tokenizer.get_vocab_size(), table)
+    more = [row for row in rows if row.language == "uk"]
+    shown = encoder.encode(tokenizer, rows + more)
+    return encoder.fit(model, shown, steer, encoder.Plan(steps, seed=SEED), say)
+
+
+def finish(dev: dict[str, list[corpus.Row]], out: Path) -> None:
+    """calibration.json, the model card and the manifest, all measured through the run-time code."""
+    plain = {"temperature": 1.0, "neutral_shift": {"default": 0.0}, "encoder_share": 0.5}
+    write_json(out / "calibration.json", plain)
+    export.write_manifest(out, NAME)
+    voters = ToneModel(out)
+    truth = {name: np.array([row.label for row in rows]) for name, rows in dev.items()}
+    logits = {name: np.log(card.probabilities(voters, rows) + 1e-9) for name, rows in dev.items()}
+    write_json(out / "calibration.json", calibrate.fit(logits, truth))
+    export.write_manifest(out, NAME)
+    table = card.write(ToneModel(out), dev, out / "README.md")
+    export.write_manifest(out, NAME)
+    say("dev table:\n" + table)
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    """Indented, one newline at the end."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
