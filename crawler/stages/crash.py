@@ -6,8 +6,8 @@ import os
 import signal
 
 STEPS = (
-    "after_fetch", "after_parse", "before_commit", "after_commit", "before_finish", "after_match", "after_analyse", "after_triage",
-    "before_call", "after_call", "before_settle",
+    "after_fetch", "after_parse", "before_commit", "after_commit", "before_finish", "after_match", "after_analyse",
+    "after_triage", "before_call", "after_call", "before_settle",
 )  # fmt: skip
 
 
