@@ -1,7 +1,7 @@
 """The process of the town: one loopback HTTP server a site, and one more to steer and to read the served log.
 
-The log is written by the servers themselves after the bytes have gone out: it says what was truly served, and shares
-nothing with the product.
+The log is written by the servers themselves, an answer that could not be sent whole is marked `cut`: it says what was
+truly served, and shares nothing with the product.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,13 +28,21 @@ class Log:
     """Served answers, in the order in which they went out."""
 
     def __init__(self) -> None:
-        self._lines: list[Mapping[str, Any]] = []
+        self._lines: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def add(self, **line: Any) -> None:
-        """One more answer."""
+    @contextmanager
+    def of(self, **line: Any) -> Iterator[None]:
+        """One more answer, sent inside: whoever has received it finds it here already."""
+        entry = {"at": datetime.now(UTC).isoformat(), "cut": False, **line}
         with self._lock:
-            self._lines.append({"n": len(self._lines) + 1, "at": datetime.now(UTC).isoformat(), **line})
+            entry["n"] = len(self._lines) + 1
+            self._lines.append(entry)
+        try:
+            yield
+        except OSError:
+            entry["cut"] = True
+            raise
 
     def since(self, number: int) -> str:
         """Lines after `number` as JSON lines."""
@@ -100,12 +109,12 @@ def _site_handler(town: Town, site: str) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             base = town.addresses[site]
             made = answer(site, town.world, Ask(base, self.path, headers, datetime.now(UTC)))
-            self.reply(made)
-            town.log.add(
+            with town.log.of(
                 site=site, host=urlsplit(base).netloc, path=self.path, status=made.status,
                 agent=headers.get("user-agent", ""), bytes=len(made.body),
                 posts=list(made.posts) if self.command == "GET" else [],
-            )  # fmt: skip
+            ):  # fmt: skip
+                self.reply(made)
 
         do_HEAD = do_GET
 
