@@ -1,7 +1,7 @@
 """What a sink is: the contract between our outbox and one helpdesk.
 
-A new kind is one file in `sinks/` (or in `plugins/` beside the config) with one class: `kind`, `Settings`, `create` and,
-when the helpdesk can be searched, `find`. An ability that is not written is missing and is shown as missing.
+A new kind is one file in `sinks/` (or in `plugins/` beside the config) with one class: `kind`, `Settings`, `create`
+and, when the helpdesk can be searched, `find`. An ability that is not written is missing and is shown as missing.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from typing import Any
 from crawler.plugins import Secret
 from pydantic import Field, model_validator
 
-from crawler.errors import Permanent
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from sinks.base import Tools
 from sinks.http import HttpSink, pick
@@ -47,7 +46,7 @@ class DjangoHelpdesk(HttpSink):
             examples=["external_id"],
         )
         submitter: str | None = Field(
-            None, description="Submitter e-mail of every ticket", examples=["crawler@example.com"]
+            None, description="Submitter e-mail of every ticket", examples=["bot@example.com"]
         )
         priorities: dict[Priority, int] = Field(
             default={Priority.URGENT: 1, Priority.HIGH: 2, Priority.NORMAL: 3, Priority.LOW: 4},
@@ -122,7 +121,7 @@ class DjangoHelpdesk(HttpSink):
         self.call("POST", "/api/followups/", json=body)
 
     def _newest(self) -> Iterator[Mapping[str, Any]]:
-        """Tickets from the newest backwards, page by page; the API lists them oldest first and cannot be asked otherwise."""
+        """Tickets from the newest backwards, page by page: the API lists them oldest first, whatever is asked."""
         first = self._page(1)
         total = pick(first, "count")
         if not isinstance(total, int):
@@ -147,8 +146,8 @@ class DjangoHelpdesk(HttpSink):
     def _priority(self, priority: Priority) -> int:
         number = self.settings.priorities.get(priority)
         if number is None:
-            raise Permanent(
-                f"{self.name}: priorities names no number for {priority.value}; add it to the sink's settings"
+            raise self.permanent(
+                f"priorities names no number for {priority.value}; add it to the settings of this sink"
             )
         return int(number)
 

@@ -1,7 +1,7 @@
 """Tickets as e-mail: plain text, a stable Message-ID, follow-ups in the same thread.
 
-A mailbox cannot be asked what it holds, so there is no `find`: after a cut at the wrong moment the same message may go out
-again, with the same Message-ID, by which most mail servers and helpdesks drop the copy.
+A mailbox cannot be asked what it holds, so there is no `find`: after a cut at the wrong moment the same message may go
+out again, with the same Message-ID, by which most mail servers and helpdesks drop the copy.
 """
 
 from __future__ import annotations
@@ -172,9 +172,7 @@ class Email(Sink):
             raise type(error)(self.mask(f"{self.name}: {error}")) from None
         except smtplib.SMTPResponseException as error:
             said = error.smtp_error if isinstance(error.smtp_error, bytes) else str(error.smtp_error).encode()
-            text = self.mask(
-                f"{self.name}: {where} answered {error.smtp_code} {_readable(said)}; the message was not sent"
-            )
+            text = self.mask(f"{self.name}: {where} answered {error.smtp_code} {_readable(said)}; nothing was sent")
             raise (Permanent(text) if error.smtp_code >= 500 else Transient(text)) from None
         except smtplib.SMTPNotSupportedError as error:
             raise self.permanent(f"{where} lacks what the settings ask for ({error}); see security and user") from None
@@ -183,7 +181,7 @@ class Email(Sink):
             raise Transient(text) from None
         except (OSError, smtplib.SMTPException) as error:
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-            raise Transient(f"{self.name}: {where}: no connection ({reason}); the message was not sent") from None
+            raise Transient(f"{self.name}: {where}: no connection ({reason}); nothing was sent") from None
 
 
 def _readable(said: bytes) -> str:

@@ -109,9 +109,7 @@ class HttpSink(Sink):
         wait = retry_after(answer.headers.get("retry-after"), self.tools.now())
         if 300 <= status < 400:
             target = server_of(answer.headers.get("location", ""))
-            return Permanent(
-                f"{what}: redirects are not followed; write the final address into url (it names {target})"
-            )
+            return Permanent(f"{what}: redirects are not followed; set url to where it leads ({target})")
         if status in _NOT_YET:
             return Transient(what, wait)
         if status in _IN_DOUBT or (status >= 500 and status not in _NEVER):

@@ -64,7 +64,9 @@ def _outside_links(text: str, change: Callable[[str], str]) -> str:
 
 def _escape_mark(found: re.Match[str]) -> str:
     blank, mark = found.groups()
-    return f"{blank}{mark}{JOINER}" if mark[0].isdigit() or mark in "=~" else f"{blank}\\{mark}"
+    if mark[0].isdigit():
+        return f"{blank}{mark}\\"
+    return f"{blank}{mark}{JOINER}" if mark in "=~" else f"{blank}\\{mark}"
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:

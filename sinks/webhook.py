@@ -1,8 +1,8 @@
 """Tickets as signed JSON, posted to a URL of your own.
 
 The receiver checks `X-Signature: t=<unix seconds>,v1=<hex>`, where v1 is HMAC-SHA256 with the shared secret over the
-time, a dot and the raw body. `Idempotency-Key` and `X-Mention-Crawler-Key` hold the stable key: storing a ticket once per
-key makes delivery exactly once. With `lookup_url` we ask before sending again.
+time, a dot and the raw body. `Idempotency-Key` and `X-Mention-Crawler-Key` hold the stable key: storing a ticket once
+per key makes delivery exactly once. With `lookup_url` we ask before sending again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Webhook(HttpSink):
         secret: Secret | None = Field(None, description="Signs each call", examples=["${WEBHOOK_SECRET}"])
         lookup_url: Annotated[str | None, AfterValidator(_with_key)] = Field(
             None,
-            description="Answers 200 with {id, url, status} for a known {key}, 404 for an unknown one; makes it exactly once",
+            description="Answers {id, url, status} for a known {key} and 404 for an unknown one: exactly once",
             examples=["https://hook.example/tickets/{key}"],
         )
 
