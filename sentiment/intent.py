@@ -21,13 +21,21 @@ SHORT: Final = 120  # a cue counts in full in a short post; in a long one half, 
 
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 _LINK_OR_CUT: Final = re.compile(r"(?:https?://|www\.)\S*|\{link\}")
-_RETWEET: Final = re.compile(r"^\W*rt @\w+|(?<!\w)rt @\w+:")
+_RETWEET: Final = re.compile(r"^\W*rt @\w+|(?<!\w)rt @\w+")
 _HEADLINE_TAG: Final = re.compile(r"^#\w+")
 _QUOTE: Final = re.compile(r"[«\"“][^«»\"“”]*\?[^«»\"“”]*[»\"”]")
+_TAG: Final = re.compile(r"#\w+\??")
+_BARE: Final = re.compile(
+    r"(?<![^.!?]) *(?:what|why|who|how|really|wtf|что|че|как|правда|серьезно|що|шо|як|справді)? *\?+"
+)
 _RAGE: Final = re.compile(r"\?!|!\?|\?{4,}|!{3,}")
 _ADDRESSED: Final = re.compile(
     r"^@\w+|(?<!\w)(?:you|your|u|ur|i|i'm|my|me|we|вы|вас|вам|ваш\w*|ты|тебя|тебе|"
     r"я|мне|меня|мой|моя|мои|мы|нас|нам|ви|ваш\w*|ти|тебе|тобі|мені|мене|мій|моя|мої|ми|нам)(?!\w)"
+)
+# "We" and "our" are also what a newsroom says.
+_PERSONAL: Final = re.compile(
+    r"^@\w+|(?<!\w)(?:you|u|i|i'm|my|me|вы|вас|вам|ты|тебя|тебе|я|мне|меня|мой|моя|мои|ви|ти|тобі|мені|мене|мій|мої)(?!\w)"
 )
 _NEGATED_PRAISE: Final = re.compile(r"(?<!\w)(?:не|ні|not|n't|never|no|без|мало|никак\w*|ніяк\w*)\W+(?:\w+\W+){0,1}$")
 _FOLD: Final = str.maketrans({"ё": "е", "’": "'", "ʼ": "'", "`": "'", "\x00": " "})
@@ -94,8 +102,9 @@ def _clip(wording: str) -> str:
 
 
 def _question(low: str, plain: str) -> list[_Evidence]:
+    plain = _TAG.sub(" ", plain)
     parts = _cues(cues("question"), plain)
-    if "?" in plain:
+    if _asked(plain):
         parts += _mark(plain)
     elif not parts:
         return []
@@ -108,12 +117,14 @@ def _mark(plain: str) -> list[_Evidence]:
         parts.append(_Evidence(0.7, "question word"))
     if _ADDRESSED.search(plain):
         parts.append(_Evidence(0.7, "speaks to somebody"))
+    if plain.rstrip().endswith("?"):
+        parts.append(_Evidence(0.4, "ends with the question"))
     return parts
 
 
 def _asked(plain: str) -> str:
-    """The sentences that end with a question mark."""
-    return " ".join(re.findall(r"[^.!?]*\?", plain))
+    """The sentences that end with a question mark, without bare outcries as "What???"."""
+    return " ".join(re.findall(r"[^.!?]*!*\?", _BARE.sub(" ", plain)))
 
 
 def _not_asking(low: str, plain: str) -> list[_Evidence]:
@@ -121,8 +132,8 @@ def _not_asking(low: str, plain: str) -> list[_Evidence]:
     parts = []
     if _RETWEET.search(low):
         parts.append(_Evidence(-1.5, "retweet"))
-    if _LINK_OR_CUT.search(low) and not _ADDRESSED.search(plain):
-        parts.append(_Evidence(-1.8, "headline with a link"))
+    if _LINK_OR_CUT.search(low) and not _PERSONAL.search(plain):
+        parts.append(_Evidence(-3.0, "headline with a link"))
     if _HEADLINE_TAG.search(low) and "?" not in plain:
         parts.append(_Evidence(-2.0, "tagged headline"))
     if _QUOTE.search(plain):

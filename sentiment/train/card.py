@@ -101,9 +101,9 @@ BERT of 3 layers x 192 (from scratch, ONNX int8) and a hashed linear n-gram mode
 the neutral logit per language. Made by `python -m sentiment.train --data DIR --out DIR` on two CPU cores.
 
 ## Dev scores
-Percent. mR: mean recall of the classes (chance 33.3). F1±: mean F1 of negative and positive. Language detected, not
-given. Calibration and early stopping looked at tweeteval, sanders, sxsw, rusentitweet, banks, brighter and uk-store: their
-scores are slightly kind.
+Percent. mR: mean recall of the classes (chance 33.3). F1±: mean F1 of negative and positive. Language is
+detected, not given. Calibration and early stopping looked at tweeteval, sanders, sxsw, rusentitweet, banks, brighter
+and uk-store: their scores are slightly kind.
 
 {rows}
 {confidence_table(model, dev)}

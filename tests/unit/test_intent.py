@@ -1,0 +1,157 @@
+"""Question, complaint, praise or other, from wording alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from crawler.model import Intent
+from sentiment.intent import detect
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Подскажите как подключить роуминг",
+        "Подскажите, пожалуйста, как отключить смс",
+        "Как можно вернуть товар без чека?",
+        "Кто-нибудь знает, работает ли сегодня отделение",
+        "Хотелось бы узнать условия кредита",
+        "Коли буде новий тариф",
+        "Підкажіть будь ласка, чи можна оформити картку онлайн",
+        "Чи є у вас доставка до Львова?",
+        "Скільки коштує доставка?",
+        "how do I change my pin",
+        "Does anyone know if they ship to Canada",
+        "What time do you open on Sunday?",
+        "Could you please tell me where my order is",
+    ],
+)
+def test_questions_with_and_without_a_mark(text: str) -> None:
+    assert detect(text).intent is Intent.QUESTION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Приложение не работает третий день",
+        "Списали деньги дважды и никто не отвечает",
+        "Ужасный сервис, хамят на кассе",
+        "Магазин не повертає гроші вже місяць",
+        "Застосунок постійно зависає, жах",
+        "Кур'єр загубив посилку, чекаю вже 2 тижні",
+        "I was charged twice and nobody answers",
+        "Your app keeps crashing, please fix it",
+        "Still waiting for my refund, worst bank ever",
+        "Верните деньги!",
+    ],
+)
+def test_complaints(text: str) -> None:
+    assert detect(text).intent is Intent.COMPLAINT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Спасибо, всё быстро и вежливо, рекомендую",
+        "Отличный банк, очень доволен",
+        "Дуже задоволений, швидко і професійно, дякую",
+        "Найкращий магазин, все сподобалось",
+        "Love the new app, great job",
+        "Excellent support, thank you!",
+    ],
+)
+def test_praise(text: str) -> None:
+    assert detect(text).intent is Intent.PRAISE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "😀",
+        "Банк открыл новое отделение в центре города",
+        "Компанія опублікувала звіт за квартал",
+        "The bank opened a new branch downtown",
+        "Как получить кредит в банке? https://example.com/kredit",
+        "Are the banks ready for winter? http://example.com/news",
+        "#Как взять кредит",
+    ],
+)
+def test_news_headlines_and_nothing_are_other(text: str) -> None:
+    assert detect(text).intent is Intent.OTHER
+
+
+@pytest.mark.parametrize(
+    "text", ["Сколько можно издеваться над клиентами?!", "Скільки можна брехати людям?!", "Are you kidding me?"]
+)
+def test_rhetorical_questions_ask_nothing(text: str) -> None:
+    assert detect(text).intent is not Intent.QUESTION
+
+
+@pytest.mark.parametrize("text", ["не рекомендую этот банк", "not happy with this", "не раджу нікому"])
+def test_negated_praise_is_no_praise(text: str) -> None:
+    assert detect(text).intent is not Intent.PRAISE
+
+
+def test_a_complaint_that_asks_shows_both() -> None:
+    result = detect("Почему карта не работает второй день? Подскажите, что делать")
+    assert result.scores["question"] > 0.3
+    assert result.scores["complaint"] > result.scores["praise"]
+
+
+def test_scores_sum_to_one_and_the_reason_quotes_the_wording() -> None:
+    result = detect("Подскажите, когда заработает приложение?")
+    assert sum(result.scores.values()) == pytest.approx(1)
+    assert set(result.scores) == {intent.value for intent in Intent}
+    assert "подскажите" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("Я подаю на вас в суд", "legal"),
+        ("Звернуся до суду і до поліції", "legal"),
+        ("I will sue this company", "legal"),
+        ("Закрываю счет и ухожу в другой банк", "churn"),
+        ("Переходжу до іншого оператора", "churn"),
+        ("cancel my subscription", "churn"),
+        ("Хочу купить телефон, есть в наличии?", "purchase"),
+        ("Скільки коштує цей тариф", "purchase"),
+        ("where can I buy this", "purchase"),
+        ("я взорву ваш офис", "threat"),
+    ],
+)
+def test_flags(text: str, flag: str) -> None:
+    assert flag in detect(text).flags
+
+
+def test_everyday_words_raise_no_flag() -> None:
+    assert detect("Сегодня хорошая погода, иду в кино, рассудок и судьба").flags == ()
+
+
+def test_of_a_long_text_only_the_part_about_the_target_counts() -> None:
+    filler = "Погода сегодня ясная и ветер слабый. " * 30
+    text = f"Дом всегда красивый и супер, люблю. {filler}Novapay не работает уже неделю. {filler}"
+    assert detect(text, "Novapay").intent is Intent.COMPLAINT
+
+
+def test_no_text_raises_and_long_texts_are_quick(shared: Path) -> None:
+    strings = json.loads((shared / "corpus/blns/blns.dev.json").read_text("utf-8"))
+    for text in [*strings, "? " * 32768, "я" * 65536, "не " * 20000, '"' * 65536, "a?" * 32768]:
+        assert sum(detect(text).scores.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("language", "recall", "precision"), [("en", 0.9, 0.45), ("ru", 0.85, 0.6), ("uk", 0.85, 0.6)])
+def test_questions_on_labelled_brand_posts(shared: Path, language: str, recall: float, precision: float) -> None:
+    """Floors on small sets (45-100 posts): they catch a broken rule, they are no claim of quality."""
+    path = shared / f"data/tone/dev/question.{language}.q-brand-ai-labelled.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    found = [detect(row["text"]).intent is Intent.QUESTION for row in rows]
+    hits = sum(guess and row["question"] for guess, row in zip(found, rows, strict=True))
+    assert hits / sum(row["question"] for row in rows) >= recall
+    assert hits / sum(found) >= precision

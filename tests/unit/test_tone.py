@@ -1,0 +1,248 @@
+"""The built-in tone model: whole, deterministic, above its floors, and never nonsense."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crawler.errors import ModelUnavailable
+from crawler.model import Tone
+from sentiment import Analyser
+from sentiment.prepare import LONG_TEXT, TARGET_MARK, WINDOW, mark_target, voter_text, window
+from sentiment.tone import DEFAULT_FOLDER, LABELS, ToneModel
+
+MAX_BYTES = 40 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser(threads=1)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the model folder that a test may spoil."""
+    return Path(shutil.copytree(DEFAULT_FOLDER, tmp_path / "model"))
+
+
+CLEAR = [
+    ("I hate this bank, worst service ever, they stole my money", Tone.NEGATIVE),
+    ("Thank you so much, best app I have ever used, love it", Tone.POSITIVE),
+    ("Opening hours on Monday: 9:00 to 18:00", Tone.NEUTRAL),
+    ("Ужасный банк, обманули и нахамили, никому не советую", Tone.NEGATIVE),
+    ("Отличный сервис, большое спасибо, я очень доволен", Tone.POSITIVE),
+    ("Как оформить кредит в банке", Tone.NEUTRAL),
+    ("Жахливий магазин, обманюють людей, гроші не повертають", Tone.NEGATIVE),
+    ("Дуже дякую, чудовий магазин, все сподобалось, рекомендую", Tone.POSITIVE),
+]
+
+
+@pytest.mark.parametrize(("text", "tone"), CLEAR)
+def test_clear_cases(analyser: Analyser, text: str, tone: Tone) -> None:
+    assert analyser.analyse([text], [None])[0].tone is tone
+
+
+def test_an_analysis_is_complete(analyser: Analyser) -> None:
+    (result,) = analyser.analyse(["Novapay знову не працює, жах"], ["Novapay"])
+    assert (result.language, result.tone) == ("uk", Tone.NEGATIVE)
+    assert set(result.tone_scores) == set(LABELS)
+    assert sum(result.tone_scores.values()) == pytest.approx(1, abs=1e-3)
+    assert result.confidence == result.tone_scores[result.tone.value] == max(result.tone_scores.values())
+    assert sum(result.intent_scores.values()) == pytest.approx(1, abs=1e-3)
+    assert result.intent.value == "complaint"
+    assert result.intent_reason
+    assert not result.truncated
+    assert result.model == analyser.name
+    assert result.model.startswith("builtin-1@")
+
+
+def test_empty_batch_and_wrong_lengths(analyser: Analyser) -> None:
+    assert analyser.analyse([], []) == []
+    with pytest.raises(ValueError):
+        analyser.analyse(["a", "b"], [None])
+
+
+def test_the_same_answer_alone_and_in_any_batch(analyser: Analyser) -> None:
+    texts = [text for text, _ in CLEAR] + ["довгий текст " * 40, "ok"]
+    together = analyser.analyse(texts, [None] * len(texts))
+    backwards = analyser.analyse(texts[::-1], [None] * len(texts))[::-1]
+    assert analyser.analyse(texts, [None] * len(texts)) == together
+    for text, one, other in zip(texts, together, backwards, strict=True):
+        (alone,) = analyser.analyse([text], [None])
+        for seen in (one, other):
+            assert seen.tone is alone.tone
+            # int8 activations are scaled per batch, so scores may differ a little.
+            assert seen.confidence == pytest.approx(alone.confidence, abs=0.05)
+
+
+def test_another_process_gives_the_same_scores(analyser: Analyser) -> None:
+    text = "Приложение банка не работает"
+    code = f"from sentiment import Analyser; print(Analyser(threads=1).analyse([{text!r}], [None])[0].confidence)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == analyser.analyse([text], [None])[0].confidence
+
+
+def test_no_text_raises(analyser: Analyser, shared: Path) -> None:
+    strings = json.loads((shared / "corpus/blns/blns.dev.json").read_text("utf-8"))
+    strings += ["\x00", "\ud800 lone", "😀" * 50, "#a #b", "я" * 65536, "слово " * 11000, "?" * 65536, TARGET_MARK]
+    for result in analyser.analyse(strings, [None, "слово"] * (len(strings) // 2) + [None] * (len(strings) % 2)):
+        assert sum(result.tone_scores.values()) == pytest.approx(1, abs=1e-3)
+        assert np.isfinite(list(result.tone_scores.values())).all()
+
+
+def test_import_is_light() -> None:
+    code = "import sys, sentiment; print([m for m in ('transformers', 'onnxruntime', 'numpy', 'langdetect') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_run_time_needs_no_torch_and_no_recipe(analyser: Analyser) -> None:
+    code = (
+        "import sys; from sentiment import Analyser; Analyser(threads=1).analyse(['ok'], [None]);"
+        "print([m for m in ('torch', 'sklearn', 'sentiment.train') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# ---- the folder ----
+
+
+def test_the_committed_model_is_whole_and_small() -> None:
+    manifest = json.loads((DEFAULT_FOLDER / "manifest.json").read_text("utf-8"))
+    on_disk = {path.name for path in DEFAULT_FOLDER.iterdir()} - {"manifest.json"}
+    assert on_disk == set(manifest["files"])
+    for name, entry in manifest["files"].items():
+        data = (DEFAULT_FOLDER / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == entry["sha256"], name
+        assert len(data) == entry["bytes"], name
+    assert sum((DEFAULT_FOLDER / name).stat().st_size for name in on_disk) <= MAX_BYTES
+
+
+def test_transformers_reads_the_folder_like_any_hub_model() -> None:
+    config = json.loads((DEFAULT_FOLDER / "config.json").read_text("utf-8"))
+    assert config["id2label"] == {"0": "negative", "1": "neutral", "2": "positive"}
+    assert config["model_type"] == "bert"
+    assert (DEFAULT_FOLDER / "model.safetensors").stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "voter.npz", "tokenizer.json", "calibration.json"])
+def test_an_altered_file_is_refused_by_name(copied: Path, name: str) -> None:
+    data = bytearray((copied / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copied / name).write_bytes(bytes(data))
+    with pytest.raises(ModelUnavailable, match=name):
+        ToneModel(copied)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "model.onnx", "voter.npz"])
+def test_a_missing_file_is_refused_by_name(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    with pytest.raises(ModelUnavailable, match=name):
+        ToneModel(copied)
+
+
+def test_a_missing_folder_is_refused_when_used_and_not_before(tmp_path: Path) -> None:
+    analyser = Analyser(tmp_path / "nowhere")
+    with pytest.raises(ModelUnavailable, match="nowhere"):
+        analyser.analyse(["ok"], [None])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "voter.npz", "tokenizer.json", "calibration.json"])
+def test_rubbish_with_a_right_hash_is_refused_by_name(copied: Path, name: str) -> None:
+    (copied / name).write_bytes(b"rubbish")
+    _sign(copied)
+    with pytest.raises(ModelUnavailable, match=name):
+        ToneModel(copied)
+
+
+def test_a_model_that_gives_nan_is_refused(copied: Path) -> None:
+    with np.load(copied / "voter.npz") as data:
+        parts: dict[str, Any] = dict(data)
+    np.savez_compressed(copied / "voter.npz", **{**parts, "bias": np.full(3, np.nan, dtype=np.float32)})
+    _sign(copied)
+    with pytest.raises(ModelUnavailable, match="NaN"):
+        ToneModel(copied)
+
+
+def _sign(folder: Path) -> None:
+    names = [path.name for path in folder.iterdir() if path.name != "manifest.json"]
+    files = {name: {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()} for name in names}
+    (folder / "manifest.json").write_text(json.dumps({"name": "spoiled", "files": files}), encoding="utf-8")
+
+
+# ---- preparing text ----
+
+
+def test_the_target_is_marked_as_a_word_in_any_case() -> None:
+    assert mark_target("НОВАПЕЙ и новапей, но не новапейка", "Новапей").count(TARGET_MARK) == 2
+    assert mark_target("text", None) == "text"
+    assert TARGET_MARK in mark_target("Ask @novapay!", "@novapay")
+    assert mark_target("a.b axb", "a.b").count(TARGET_MARK) == 1
+
+
+def test_voter_text_hides_links_and_names() -> None:
+    assert voter_text("Дякую https://a.example/x @Someone!!!!") == " дякую httpurl atuser !! "
+
+
+def test_long_text_keeps_the_sentences_around_the_target() -> None:
+    filler = "Погода сьогодні гарна, вітер слабкий. " * 20
+    shown, cut = window(f"{filler}Novapay мене підвів. {filler}", "Novapay")
+    assert cut
+    assert "Novapay мене підвів" in shown
+    assert len(shown) <= WINDOW
+
+
+def test_short_text_is_left_alone_and_long_text_without_target_keeps_both_ends() -> None:
+    assert window("x" * LONG_TEXT, None) == ("x" * LONG_TEXT, False)
+    shown, cut = window("start " + "word " * 500 + "finish", None)
+    assert cut
+    assert shown.startswith("start")
+    assert shown.endswith("finish")
+
+
+def test_truncated_is_said(analyser: Analyser) -> None:
+    long = "Novapay працює добре. " + "Сьогодні гарна погода і сонце. " * 60
+    short, cut = analyser.analyse(["Novapay працює добре.", long], ["Novapay", "Novapay"])
+    assert (short.truncated, cut.truncated) == (False, True)
+
+
+# ---- floors ----
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "floor"),
+    [
+        ("en.tweeteval", "recall", 62.0),
+        ("ru.sentirueval16-banks", "polar", 48.0),
+        ("uk.brighter-emotion", "recall", 60.0),
+    ],
+)
+def test_dev_floors(analyser: Analyser, shared: Path, name: str, measure: str, floor: float) -> None:
+    with gzip.open(shared / f"data/tone/dev/{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    given = analyser.analyse([row["text"] for row in rows], [row.get("target") for row in rows])
+    truth = [row["tone"] for row in rows]
+    guess = [result.tone.value for result in given]
+    assert _measure(truth, guess, measure) >= floor
+
+
+def _measure(truth: list[str], guess: list[str], measure: str) -> float:
+    """Percent: mean recall of the classes, or mean F1 of negative and positive."""
+    labels = LABELS if measure == "recall" else ("negative", "positive")
+    values = []
+    for label in labels:
+        hit = sum(t == g == label for t, g in zip(truth, guess, strict=True))
+        values.append(
+            hit / truth.count(label) if measure == "recall" else 2 * hit / (truth.count(label) + guess.count(label))
+        )
+    return 100 * float(np.mean(values))
