@@ -26,7 +26,7 @@ _BROWSER_FLAGS = (b"--remote-debugging-pipe", b"-juggler-pipe", b"--inspector-pi
 
 @dataclass(frozen=True, slots=True)
 class Proc:
-    """One line of the process table. `started` is in clock ticks since boot: with the pid it names a process for good."""
+    """One line of the process table. `started` (ticks since boot) and pid name it for good."""
 
     pid: int
     parent: int

@@ -72,8 +72,8 @@ class _Worker:
 class CrawlCrew:
     """Runs crawls in children. Not thread-safe, and the one thread that uses it must live as long as the crew does.
 
-    `target(channel, *args)` is a module-level function, `args` are picklable. `on_finished(run_id)`: the child wrote the
-    end of the run into the database. `on_failed(run_id, reason)`: nobody wrote it; the caller must.
+    `target(channel, *args)` is a module-level function, `args` are picklable. `on_finished(run_id)`: the child wrote
+    the end of the run into the database. `on_failed(run_id, reason)`: nobody wrote it; the caller must.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class CrawlCrew:
                 return ended
 
     def drain(self, seconds: float) -> tuple[int, ...]:
-        """Start nothing more, let what runs end, kill what is left after `seconds`; ids that did not end are returned."""
+        """Start nothing more, let what runs end, kill the rest after `seconds`; the ids that did not end."""
         self._stopping = True
         deadline = time.monotonic() + seconds
         unstarted = [job.run_id for queue in self._queues() for job in queue]
@@ -354,7 +354,7 @@ class CrawlCrew:
         return 0
 
     def _bury(self, worker: _Worker) -> tuple[list[_Job], int]:
-        """Make an end of the process and of all that it started; what it had in hand, and how many runs it had ended."""
+        """End the process and all that it started; what it had in hand, and how many runs it had ended."""
         self._workers.remove(worker)
         worker.child.kill(whole_family=worker.role == "browser")
         ended = self._hear(worker)
