@@ -11,10 +11,10 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crawler.plugins import Secret
 from pydantic import Field, model_validator
 
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
+from crawler.plugins import Secret
 from sinks.base import Tools
 from sinks.http import HttpSink, pick
 from sinks.plain import cut, for_markdown, no_pings, one_line
@@ -146,9 +146,7 @@ class DjangoHelpdesk(HttpSink):
     def _priority(self, priority: Priority) -> int:
         number = self.settings.priorities.get(priority)
         if number is None:
-            raise self.permanent(
-                f"priorities names no number for {priority.value}; add it to the settings of this sink"
-            )
+            raise self.permanent(f"priorities names no number for {priority.value}; add it to this sink")
         return int(number)
 
     def _remote(self, data: Any) -> Remote:
