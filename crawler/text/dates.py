@@ -58,9 +58,8 @@ _MONTH_FIRST = re.compile(
 )
 _DAY_WORD = re.compile(rf"(?P<word>{'|'.join(_DAYS)}){_TIME}")
 _TODAY = re.compile(r"\d{1,2}:\d\d")
-_AGO = re.compile(
-    r"(?P<count>\d{1,5})\s*(?P<unit>(?!год\.? назад)[^\W\d]+)\.?\s+(?:ago|назад|тому)"
-)  # год: uk hour, ru year
+# "1 год назад" is a year of Russian, "1 год тому" an hour of Ukrainian.
+_AGO = re.compile(r"(?P<count>\d{1,5})\s*(?P<unit>(?!год\.? назад)[^\W\d]+)\.?\s+(?:ago|назад|тому)")
 _EPOCH = re.compile(r"(?P<seconds>\d{9,10})(?:\.\d+)?|(?P<millis>\d{12,13})")
 _MACHINE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
 _MAIL = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?\d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4}\s+\d\d?:\d\d.*")
