@@ -50,6 +50,10 @@ class Channel:
         """The run could not be done or its end could not be written; the parent writes it."""
         self._say("failed", run_id, text[:_LONGEST])
 
+    def answer(self, value: Any) -> None:
+        """The result of an errand; must pickle."""
+        self._say("answer", value)
+
     def broken(self, text: str) -> None:
         """This child cannot work at all."""
         self._say("broken", text[:_LONGEST])
