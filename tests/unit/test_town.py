@@ -183,8 +183,11 @@ def test_tides_never_run_dry_and_never_repeat_themselves() -> None:
     assert len(shown) == len(set(shown))
 
 
-def test_tides_come_by_themselves() -> None:
-    with Town(tide_seconds=0.05) as town:
+@pytest.mark.parametrize("told", [False, True])
+def test_tides_come_by_themselves(told: bool) -> None:
+    with Town(tide_seconds=0.0 if told else 0.05) as town:
+        if told:
+            town.keep_moving(0.05)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             get(town.sites["forum"] + "/topic/7")
@@ -216,6 +219,8 @@ def test_follow_ups_are_by_the_same_author() -> None:
     posts = {post.name: post for post in written("forum") if post.name}
     follow_ups = [post for post in written("forum") if post.after]
     assert len(follow_ups) >= 3
+    signed = Counter(post.author for post in written("forum") if not post.after)
+    assert all(count == 1 or name in "Модератор Sergey_1980" for name, count in signed.items())
     assert all(post.author == posts[post.after].author for post in follow_ups)
 
 

@@ -4,6 +4,7 @@
     sites = town.start()               # {"news": "http://127.0.0.1:40001", "forum": ..., ...}
     text = town.config(Path("demo"))   # a commented mention-crawler.yaml for these sites
     town.advance()                     # new posts and edits appear
+    town.keep_moving(20)               # ... and from now on by themselves
     town.log()                         # what the sites truly served, answer by answer
     town.stop()
 
@@ -71,6 +72,10 @@ class Town:
     def advance(self) -> int:
         """Let the next tide in: new posts and edits. Returns its number."""
         return int(json.loads(self._ask("/_town/advance", b""))["tide"])
+
+    def keep_moving(self, seconds: float) -> None:
+        """From now on a tide comes in every `seconds` by itself."""
+        self._ask("/_town/tides", str(seconds).encode())
 
     def log(self, since: int = 0) -> list[dict[str, Any]]:
         """What was served, one entry an answer, after entry number `since`."""

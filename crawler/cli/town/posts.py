@@ -104,11 +104,11 @@ class World:
 def written(site: str) -> tuple[Written, ...]:
     """Every hand-written text of a site, oldest first, with names and ages dealt out."""
     deal = random.Random(f"town:{site}")
-    posts = list(_read(site, deal))
+    posts = list(_read(site))
     base = [post for post in posts if not post.tide]
     ages = iter(_ages(len(base), deal))
     aged = [replace(post, age=next(ages)) if not post.tide else _fresh(post) for post in posts]
-    return tuple(_same_authors(aged))
+    return tuple(_same_authors(_named(aged, deal)))
 
 
 def _fresh(post: Written) -> Written:
@@ -123,6 +123,21 @@ def _ages(count: int, deal: random.Random) -> list[timedelta]:
     )
 
 
+def _named(posts: Sequence[Written], deal: random.Random) -> list[Written]:
+    """Whoever did not sign gets a name that nobody else on the site has: two people of one name would be one author."""
+    taken = {post.author for post in posts}
+    return [post if post.author else replace(post, author=_free_name(post.language, taken, deal)) for post in posts]
+
+
+def _free_name(language: str, taken: set[str], deal: random.Random) -> str:
+    names = [name for name in _NAMES[language] if name not in taken]
+    name = deal.choice(names) if names else f"{deal.choice(_NAMES[language])}_{deal.randrange(100, 1000)}"
+    if name in taken:
+        return _free_name(language, taken, deal)
+    taken.add(name)
+    return name
+
+
 def _same_authors(posts: Sequence[Written]) -> Iterator[Written]:
     """A follow-up (`after=#name`) is by the author of the post that it follows."""
     authors = {post.name: post.author for post in posts if post.name}
@@ -130,21 +145,28 @@ def _same_authors(posts: Sequence[Written]) -> Iterator[Written]:
         yield replace(post, author=authors.get(post.after, post.author)) if post.after else post
 
 
+@cache
+def id_of(name: str) -> str | None:
+    """`site-number` of the post called `name` in the texts; None for no name."""
+    found = (post for site in SITES for post in written(site) if name and post.name == name)
+    return next((f"{post.site}-{post.number}" for post in found), None)
+
+
 def _lines(name: str) -> Iterator[str]:
     text = (files(__package__) / "texts" / f"{name}.txt").read_text(encoding="utf-8")
     return (line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def _read(site: str, deal: random.Random) -> Iterator[Written]:
+def _read(site: str) -> Iterator[Written]:
     article = 0
     for number, line in enumerate(_lines(FILES[site]), start=101):
         head, _, rest = line.partition(" | ")
         opens = head.endswith(">>")
-        yield _written(site, number, head.removesuffix(">>").strip(), rest, deal, 0 if opens else article)
+        yield _written(site, number, head.removesuffix(">>").strip(), rest, 0 if opens else article)
         article = number if opens else article
 
 
-def _written(site: str, number: int, head: str, rest: str, deal: random.Random, article: int) -> Written:
+def _written(site: str, number: int, head: str, rest: str, article: int) -> Written:
     options = dict(_OPTION.findall(head))
     words = head.split()
     title, separator, body = rest.partition(" || ")
@@ -152,11 +174,11 @@ def _written(site: str, number: int, head: str, rest: str, deal: random.Random, 
     return Written(
         site=site, number=number, language=language, label=words[1], title=title if separator else "",
         body=body.replace(" || ", "\n\n") if separator else rest,
-        author=options.get("by") or deal.choice(_NAMES[language]), age=timedelta(),
+        author=options.get("by", ""), age=timedelta(),
         name=next((word[1:] for word in words[2:] if word.startswith("#")), ""),
         tide=int(options.get("tide", 0)), edit=options.get("edit", ""), edit_tide=int(options.get("edit_tide", 0)),
         quote=options.get("quote", "").lstrip("#"), stars=int(options.get("stars", 0)), article=article,
-        repost_of=options.get("repost_of", ""), after=options.get("after", "").lstrip("#"),
+        repost_of=options.get("repost_of", "").lstrip("#"), after=options.get("after", "").lstrip("#"),
     )  # fmt: skip
 
 
@@ -182,7 +204,7 @@ def _grow(site: str, tide: int, spot: int) -> Written:
         label,
         title,
         body,
-        deal.choice(_NAMES[language]),
+        f"{deal.choice(_NAMES[language])}_{number}",
         timedelta(seconds=9),
         tide=tide,
         stars=stars,

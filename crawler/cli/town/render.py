@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crawler.cli.town.posts import OWN, TONES, Shown
+from crawler.cli.town.posts import OWN, TONES, Shown, id_of
 
 _MONTHS = {
     "uk": "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня".split(" "),  # noqa: SIM905
@@ -91,6 +91,7 @@ def served(post: Shown, url: str, exact: int = 1, **more: Any) -> Mapping[str, A
         "id": post.id, "version": post.version, "url": url, "title": written.title, "parts": post.body.split("\n\n"),
         "whole": True, "author": written.author, "published_at": iso(post.published), "exact": exact,
         "language": written.language, "mention": written.label != "other", "own": written.author == OWN,
+        "joins": id_of(written.repost_of or written.after),
         "tone": tone, "intent": intent, **more,
     }  # fmt: skip
 

@@ -131,10 +131,13 @@ def _control_handler(town: Town) -> type[BaseHTTPRequestHandler]:
             return self.reply(Answer(town.log.since(int(since)).encode(), "application/x-ndjson"))
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path != "/_town/advance":
-                return self.reply(Answer(b"only /_town/advance\n", "text/plain", 404))
-            return self.reply(Answer(json.dumps({"tide": town.advance()}).encode(), "application/json"))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path == "/_town/tides":
+                _tides(town, float(body), lambda: None)
+            elif self.path != "/_town/advance":
+                return self.reply(Answer(b"only /_town/advance and /_town/tides\n", "text/plain", 404))
+            tide = town.advance() if self.path == "/_town/advance" else len(town.world.tides)
+            return self.reply(Answer(json.dumps({"tide": tide}).encode(), "application/json"))
 
     return Handler
 
