@@ -170,7 +170,12 @@ class _Transport(httpx2.BaseTransport):
 
     def __init__(self, backend: _GuardedBackend, ssl_context: ssl.SSLContext | None) -> None:
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl_context, max_connections=32, keepalive_expiry=5.0, retries=0, network_backend=backend
+            ssl_context=ssl_context,
+            max_connections=32,
+            # Shorter than any server's own: a request on a connection that is being closed would be in doubt.
+            keepalive_expiry=1.0,
+            retries=0,
+            network_backend=backend,
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

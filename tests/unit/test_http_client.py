@@ -25,7 +25,10 @@ from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpClient
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain; charset=windows-1251\r\n\r\n\xe4\xe0"
+OK = (
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n"
+    b"Content-Type: text/plain; charset=windows-1251\r\n\r\n\xe4\xe0"
+)
 Serve = Callable[[Callable[[socket.socket, bytes], None]], int]
 
 
@@ -117,7 +120,9 @@ def test_redirects_are_off_and_each_followed_hop_is_checked(serve: Serve) -> Non
         if where is None:
             conn.sendall(OK)
         else:
-            conn.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + where + b"\r\nContent-Length: 0\r\n\r\n")
+            conn.sendall(
+                b"HTTP/1.1 302 Found\r\nLocation: " + where + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            )
 
     base = f"http://127.0.0.1:{serve(script)}"
     with client() as http:
