@@ -1,0 +1,138 @@
+"""Between Scrapy's Response and the house's Document, and the one place that decides in which charset a page is read."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from scrapy.http import HtmlResponse, Request, Response, TextResponse
+from scrapy.responsetypes import responsetypes
+
+from crawler.model import Document
+
+DETECT_BYTES = 64 * 1024
+_FORGET = {b"set-cookie", b"set-cookie2", b"authorization"}
+_META = re.compile(rb"<meta[^>]{0,300}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{2,40})", re.I)
+_HEADER = re.compile(rb"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.I)
+_LATIN_MOJIBAKE = re.compile(r"[\u00c0-\u00ff]{3,}")
+
+
+def fetched_at(response: Response) -> datetime:
+    """When the answer came (aware UTC): the `now` of every relative date in it."""
+    at = response.request.meta.get("fetched_at") if response.request else None
+    return at if isinstance(at, datetime) else datetime.now(UTC)
+
+
+def stamp(response: Response) -> None:
+    """Writes the time of fetching into the request's meta, once."""
+    if response.request is not None:
+        response.request.meta.setdefault("fetched_at", datetime.now(UTC))
+
+
+def document_of(response: Response) -> Document:
+    """The answer as it is kept: final URL, status, headers without cookies, body after content decoding."""
+    headers = {
+        name.decode("latin-1").lower(): b", ".join(values).decode("utf-8", "replace")[:4096]
+        for name, values in response.headers.items()
+        if name.lower() not in _FORGET
+    }
+    return Document(response.url, response.status, headers, response.body, fetched_at(response))
+
+
+def response_of(document: Document) -> Response:
+    """A kept Document as the Response that spiders read: the way back, for `redo parse` and recordings."""
+    headers = {name: value for name, value in document.headers.items() if name.lower() != "content-encoding"}
+    kind = responsetypes.from_args(headers=_Headers(headers), url=document.url, body=document.body)
+    request = Request(document.url, meta={"fetched_at": document.fetched_at})
+    return kind(document.url, status=document.status, headers=headers, body=document.body, request=request)
+
+
+class _Headers(dict[bytes, bytes]):
+    """Headers in the shape that Scrapy's response types are looked up by: bytes, first letters upper-case."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__({name.title().encode(): value.encode("utf-8", "replace") for name, value in headers.items()})
+
+
+def as_html(response: Response) -> HtmlResponse:
+    """The answer as an HTML page in the charset it is really written in: header, then meta, then a detector."""
+    encoding = charset_of(response.body, response.headers.get(b"Content-Type") or b"")
+    if isinstance(response, HtmlResponse) and response.encoding == encoding:
+        return response
+    return HtmlResponse(
+        response.url,
+        status=response.status,
+        headers=response.headers,
+        body=response.body,
+        request=response.request,
+        flags=response.flags,
+        encoding=encoding,
+    )
+
+
+def charset_of(body: bytes, content_type: bytes = b"") -> str:
+    """Name of the codec that reads `body`: a BOM, the declared ones in their order where they fit, then a detector."""
+    for name in _candidates(body, content_type):
+        codec = _codec(name)
+        if codec and _fits(body, codec):
+            return codec
+    return _detected(body)
+
+
+def _candidates(body: bytes, content_type: bytes) -> Iterator[str]:
+    for bom, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if body.startswith(bom):
+            yield name
+    if found := _HEADER.search(content_type):
+        yield found[1].decode("ascii", "replace")
+    # Some pages declare their charset after kilobytes of scripts: the first 1,024 bytes of the standard are not enough.
+    if found := _META.search(body[:DETECT_BYTES]):
+        yield found[1].decode("ascii", "replace")
+
+
+@lru_cache(maxsize=256)
+def _codec(name: str) -> str | None:
+    """The codec that browsers mean by a declared name (latin-1 is read as windows-1252), or None when there is none."""
+    from w3lib.encoding import resolve_encoding
+
+    return resolve_encoding(name)
+
+
+def _fits(body: bytes, codec: str) -> bool:
+    """True when the text reads well: few broken characters, and no Cyrillic read as Western letters."""
+    text = body[: 4 * DETECT_BYTES].decode(codec, "replace")
+    if text.count("\ufffd") > max(3, len(text) // 200):
+        return False
+    if codec not in ("cp1252", "latin-1", "iso8859-1", "cp1254"):
+        return True
+    odd = sum(len(run) for run in _LATIN_MOJIBAKE.findall(text))
+    return odd < 30 or odd * 10 < sum(map(str.isalpha, text))
+
+
+def _detected(body: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    sample = body[:DETECT_BYTES]
+    try:
+        sample.decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError as error:
+        if error.start > len(sample) - 4:
+            return "utf-8"
+    best = from_bytes(_letters(sample)).best()
+    return best.encoding if best else "utf-8"
+
+
+_TAGS = re.compile(rb"<[^<>]{0,2000}>")
+
+
+def _letters(sample: bytes) -> bytes:
+    """The text between tags: markup drowns the few letters that tell one code page from another."""
+    return b" ".join(_TAGS.sub(b" ", sample).split()) or sample
+
+
+def is_text(response: Response) -> bool:
+    return isinstance(response, TextResponse)

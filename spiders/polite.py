@@ -1,0 +1,159 @@
+"""Politeness of every crawl, as two Scrapy downloader middlewares: robots.txt with Crawl-delay, and Retry-After.
+
+robots.txt follows RFC 9309: an answer 5xx or 429, or none at all, means "stay away"; 4xx means "no rules". Rules are kept
+for 24 hours in the process, so that a re-crawl costs no extra request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from protego import Protego
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.exceptions import IgnoreRequest, NotConfigured
+from scrapy.http import Request, Response
+from scrapy.http.request import NO_CALLBACK
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+KEEP_SECONDS = 24 * 3600.0
+KEEP_SITES = 4096
+ROBOTS_BYTES = 500 * 1024
+SHORT_WAIT = 15.0
+STAY_AWAY = "User-agent: *\nDisallow: /"
+
+
+class RobotsDenied(IgnoreRequest):
+    """robots.txt forbids the request, or could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one site's robots.txt asks of us; `why` says how it was read when it was not simply there."""
+
+    parser: Any
+    until: float
+    why: str = ""
+
+    def allows(self, url: str, agent: str) -> bool:
+        return bool(self.parser.can_fetch(url, agent))
+
+    def delay(self, agent: str) -> float:
+        return float(self.parser.crawl_delay(agent) or 0.0)
+
+
+_KNOWN: dict[str, Rules] = {}
+
+
+def forget_robots() -> None:
+    """Forgets every robots.txt read by this process."""
+    _KNOWN.clear()
+
+
+def retry_after(response: Response, now: float | None = None) -> float | None:
+    """Seconds that `Retry-After` asks us to wait (a number or an HTTP date), or None when it says nothing readable."""
+    value = (response.headers.get(b"Retry-After") or b"").decode("latin-1").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class Robots:
+    """Asks robots.txt before the first request to a site, refuses what it forbids and keeps its Crawl-delay."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
+            raise NotConfigured
+        self.crawler = crawler
+        self.agent = str(crawler.settings.get("ROBOTSTXT_USER_AGENT") or crawler.settings["USER_AGENT"])
+        self._asking: dict[str, asyncio.Task[Rules]] = {}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Robots:
+        return cls(crawler)
+
+    async def process_request(self, request: Request) -> None:
+        if request.meta.get("dont_obey_robotstxt") or not request.url.startswith(("http://", "https://")):
+            return
+        rules = await self._rules(request)
+        if not rules.allows(request.url, self.agent):
+            raise RobotsDenied(rules.why or "robots.txt of the site forbids this page")
+        if delay := rules.delay(self.agent):
+            self._slow(request, delay)
+
+    async def _rules(self, request: Request) -> Rules:
+        parts = urlsplit(request.url)
+        site = f"{parts.scheme}://{parts.netloc}"
+        known = _KNOWN.get(site)
+        if known and known.until > time.monotonic():
+            return known
+        if site not in self._asking:
+            self._asking[site] = asyncio.ensure_future(self._ask(site))
+        return await self._asking[site]
+
+    async def _ask(self, site: str) -> Rules:
+        request = Request(
+            f"{site}/robots.txt",
+            priority=1000,
+            callback=NO_CALLBACK,
+            meta={"dont_obey_robotstxt": True, "download_maxsize": 8 * ROBOTS_BYTES, "dont_retry": True},
+        )
+        engine = self.crawler.engine
+        assert engine is not None
+        response = await engine.download_async(request)
+        rules = _read(response)
+        if not rules.why:
+            if len(_KNOWN) >= KEEP_SITES:
+                _KNOWN.clear()
+            _KNOWN[site] = rules
+        return rules
+
+    def _slow(self, request: Request, delay: float) -> None:
+        """Keeps the Crawl-delay exactly: no jitter below it, and AutoThrottle must not shorten it."""
+        request.meta["autothrottle_dont_adjust_delay"] = True
+        engine = self.crawler.engine
+        assert engine is not None
+        downloader = cast("Any", engine.downloader)
+        key = downloader.get_slot_key(request)
+        if key in downloader.per_slot_settings:
+            return
+        downloader.per_slot_settings[key] = {"delay": delay, "jitter": 0.0, "concurrency": 1}
+        if slot := downloader.slots.get(key):
+            # lastseen 0: the delay stands between pages, not between robots.txt and the first page.
+            slot.delay, slot.jitter, slot.concurrency, slot.lastseen = delay, 0.0, 1, 0
+
+
+def _read(response: Response) -> Rules:
+    until = time.monotonic() + KEEP_SECONDS
+    if response.status == 429 or response.status >= 500:
+        why = f"robots.txt answered {response.status}: by the rules of robots.txt the whole site is off limits until it answers"
+        return Rules(Protego.parse(STAY_AWAY), until, why)
+    text = response.body[:ROBOTS_BYTES].decode("utf-8", "replace") if 200 <= response.status < 300 else ""
+    return Rules(Protego.parse(text), until)
+
+
+class PoliteRetry(RetryMiddleware):
+    """Scrapy's retry, but a site that asks for time gets it: a short wait is kept here, a long one ends the request."""
+
+    async def process_response(self, request: Request, response: Response) -> Request | Response:  # type: ignore[override]
+        wait = retry_after(response) if response.status in (429, 503) else None
+        if wait is None:
+            if response.status == 429:
+                return response
+            return cast("Request | Response", super().process_response(request, response))
+        if wait > SHORT_WAIT or request.meta.get("dont_retry"):
+            return response
+        again = self._retry(request, f"asked to wait {wait:.0f} s")
+        if again is None:
+            return response
+        await asyncio.sleep(wait)
+        return again

@@ -1,0 +1,179 @@
+"""How an answer, or the lack of one, is judged: `Finding` = verdict + a sentence that says what to do.
+
+All the honest detection of block pages stands here: it reads what a person would see, and nothing tries to get around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scrapy import exceptions
+from scrapy.http import Response, TextResponse
+
+from crawler.errors import EgressRefused
+from crawler.model import Verdict
+from crawler.text import strip_markup
+
+LOOK_AT = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict with its reason in words for a person."""
+
+    verdict: Verdict
+    why: str
+
+
+# Worst first: the verdict of a run is the first of these that was found.
+WORST_FIRST = (
+    Verdict.TRAP,
+    Verdict.TOO_BIG,
+    Verdict.BLOCKED,
+    Verdict.FAILED,
+    Verdict.CHANGED,
+    Verdict.EMPTY,
+)
+_ONLY_WITHOUT_POSTS = (Verdict.CHANGED, Verdict.EMPTY)
+
+_CHALLENGE = re.compile(
+    rb"cf-chl-|/cdn-cgi/challenge-platform|challenges\.cloudflare\.com|_incapsula_resource|ddos-guard|qrator|"
+    rb"captcha-delivery\.com|px-captcha|perimeterx|smartcaptcha|g-recaptcha|h-captcha|hcaptcha\.com|/antibot/|showcaptcha|"
+    rb"aws-waf-token|/_guard/|geetest"
+)
+_WALL_TITLE = re.compile(
+    r"just a moment|attention required|access denied|verif(y|ying) (that )?(you|your browser)|checking your browser|"
+    r"are you (a )?(human|robot)|not a robot|security check|request blocked|^blocked$|captcha|too many requests|forbidden|"
+    r"whoa there|bot protection|не робот|проверка браузера|перевірка браузера|доступ (ограничен|запрещ|обмежен|заборон)|"
+    r"подтвердите, что|підтвердьте, що",
+    re.I,
+)
+_WALL_TEXT = re.compile(
+    r"your request has been blocked|unusual traffic|enable javascript and cookies to continue|you have been blocked|"
+    r"request (was|has been) (blocked|denied)|запросы.{0,40}похожи на автоматические|ваш запрос.{0,20}заблокирован|"
+    r"ваш запит.{0,20}заблоковано",
+    re.I | re.S,
+)
+_LOGIN_URL = re.compile(r"/(log-?in|sign-?in|auth|authorize|account/login|sso)(/|\.|\?|$)", re.I)
+_PASSWORD = re.compile(rb"<input[^>]{1,300}?type\s{0,9}=\s{0,9}[\"']?password", re.I)
+
+
+def of_status(response: Response) -> Finding | None:
+    """Judges an answer by its status alone; None for 2xx and 304."""
+    status, url = response.status, response.url
+    if 200 <= status < 300 or status == 304:
+        return None
+    if status in (401, 402, 403, 407, 451):
+        return Finding(
+            Verdict.BLOCKED,
+            f"{url} answered {status}: the site refuses us; open it in a browser, ask its owner or pause the source",
+        )
+    if status in (404, 410):
+        return Finding(Verdict.FAILED, f"{url} answered {status}: the page is gone; correct `url` of the source")
+    if status == 429:
+        return Finding(Verdict.FAILED, f"{url} answered 429: too many requests; crawl this source less often (`every`)")
+    if 300 <= status < 400:
+        to = (response.headers.get(b"Location") or b"").decode("latin-1") or "nowhere"
+        return Finding(Verdict.FAILED, f"{url} answered {status} and leads to {to[:200]}, which is not followed")
+    return Finding(
+        Verdict.FAILED, f"{url} answered {status}: the site is in trouble; it is tried again at the next run"
+    )
+
+
+def of_failure(error: BaseException, url: str) -> Finding:
+    """Judges a request that got no usable answer: what happened, and what to do."""
+    text = str(error)
+    for kinds, verdict, words in _FAILURES:
+        if isinstance(error, kinds):
+            return Finding(verdict, f"{url}: {words.format(text=text)}")
+    if "max redirections" in text:
+        return Finding(Verdict.FAILED, f"{url}: more than 5 redirects; correct `url` of the source")
+    if "max size" in text or "DOWNLOAD_MAXSIZE" in text:
+        return Finding(Verdict.TOO_BIG, f"{url}: the answer is bigger than we take; narrow `url` (a page, a limit)")
+    return Finding(Verdict.FAILED, f"{url}: {type(error).__name__}: {text[:300]}")
+
+
+_FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Verdict, str], ...] = (
+    (
+        EgressRefused,
+        Verdict.FAILED,
+        "refused: {text}. If it is your own network, name it in `network.allow_private`",
+    ),
+    (exceptions.CannotResolveHostError, Verdict.FAILED, "the host name does not resolve; correct `url` or check DNS"),
+    (
+        exceptions.DownloadConnectionRefusedError,
+        Verdict.FAILED,
+        "the server refuses the connection; it is tried again at the next run",
+    ),
+    (
+        exceptions.DownloadTimeoutError,
+        Verdict.FAILED,
+        "no complete answer in time; the site is slow or down, it is tried again at the next run",
+    ),
+    (
+        exceptions.ResponseDataLossError,
+        Verdict.FAILED,
+        "the answer broke off in the middle; it is tried again at the next run",
+    ),
+    (
+        (exceptions.UnsupportedURLSchemeError, exceptions.NotSupported),
+        Verdict.FAILED,
+        "refused: only http and https are fetched ({text})",
+    ),
+)
+
+
+def of_nothing(response: Response, usual: int) -> Finding:
+    """Judges a 2xx answer in which no post was found; `usual` is how many posts this source showed before (0 = never)."""
+    if wall := wall_of(response):
+        return Finding(
+            Verdict.BLOCKED, f"{response.url}: {wall}; nothing gets around it: ask the owner or pause the source"
+        )
+    if usual:
+        why = (
+            f"no posts, but {usual} the time before: the site may have changed; run `preview` and correct the selectors"
+        )
+        return Finding(Verdict.CHANGED, f"{response.url}: {why}")
+    return Finding(Verdict.EMPTY, f"{response.url}: no posts found; check `url` and the selectors with `preview`")
+
+
+def wall_of(response: Response) -> str | None:
+    """Says which wall a page shows instead of its content (captcha, block page, log-in), or None."""
+    head = response.body[:LOOK_AT]
+    if not isinstance(response, TextResponse):
+        return None
+    text = response.text[:LOOK_AT]
+    title = _title(text)
+    if _WALL_TITLE.search(title) or _WALL_TEXT.search(text) or _CHALLENGE.search(head.lower()):
+        return f"a block or captcha page («{title[:60]}»)"
+    redirected = bool(response.request and response.request.meta.get("redirect_urls"))
+    if _PASSWORD.search(head) and (
+        redirected or len(strip_markup(text[:50_000]).split()) < 120 or _LOGIN_URL.search(response.url)
+    ):
+        return "a log-in page"
+    if redirected and _LOGIN_URL.search(response.url):
+        return "a log-in page"
+    return None
+
+
+def _title(html: str) -> str:
+    start = html.lower().find("<title")
+    body = html.find(">", start) + 1 if start >= 0 else 0
+    return html[body : html.find("<", body)].strip() if body else ""
+
+
+def sum_up(findings: Iterable[Finding], showed: int) -> Finding:
+    """The verdict of a run: the worst finding, or ok. `showed` counts posts seen and pages unchanged."""
+    found = [f for f in findings if not (showed and f.verdict in _ONLY_WITHOUT_POSTS)]
+    if not found:
+        return (
+            Finding(Verdict.OK, "")
+            if showed
+            else Finding(Verdict.FAILED, "nothing was fetched: no request was answered")
+        )
+    found.sort(key=lambda finding: WORST_FIRST.index(finding.verdict))
+    unique = list(dict.fromkeys(finding.why for finding in found))
+    more = f" (and {len(unique) - 3} more)" if len(unique) > 3 else ""
+    return Finding(found[0].verdict, "; ".join(unique[:3]) + more)
