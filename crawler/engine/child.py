@@ -22,13 +22,16 @@ from crawler.engine import osproc
 Message = tuple[Any, ...]
 _CONTEXT = multiprocessing.get_context("spawn")
 _LONGEST = 2000
+_TRIM_SECONDS = 5.0
 
 
 class Channel:
     """The child's end. One thread uses it: the one that runs the loop, so that its silence is the loop's silence."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, trim_above: int = 0) -> None:
         self._connection = connection
+        self._trim_above = trim_above
+        self._trimmed = 0.0
 
     def fileno(self) -> int:
         """For an event loop's reader: readable when `commands` has something."""
@@ -36,7 +39,15 @@ class Channel:
 
     def beat(self, running: Iterable[int] = ()) -> None:
         """Say "alive", which ids are under way and what this process weighs."""
-        self._say("beat", tuple(running), osproc.rss())
+        self._say("beat", tuple(running), self._weight())
+
+    def _weight(self) -> int:
+        weight = osproc.rss()
+        if not self._trim_above or weight < self._trim_above or time.monotonic() - self._trimmed < _TRIM_SECONDS:
+            return weight
+        osproc.trim_memory()
+        self._trimmed = time.monotonic()
+        return osproc.rss()
 
     def started(self, run_id: int) -> None:
         """The run has begun: its wall clock runs from here."""
@@ -83,11 +94,15 @@ def abandon() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a child starts. `address_space` in bytes (0: no cap); `marker` is inherited by all that it starts."""
+    """How a child starts. `marker` is inherited by all that it starts. `address_space` in bytes (0: no cap).
+
+    `lean` (bytes, 0: no) keeps few heaps and gives freed memory back when the child weighs more than that.
+    """
 
     name: str
     marker: str
     address_space: int = 0
+    lean: int = 0
 
 
 def _enter(connection: Connection, start: Start, parent: int, blob: bytes) -> None:
@@ -99,7 +114,9 @@ def _enter(connection: Connection, start: Start, parent: int, blob: bytes) -> No
     osproc.limit_address_space(start.address_space)
     os.environ[osproc.MARKER] = start.marker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = Channel(connection)
+    if start.lean:
+        osproc.lean_memory()
+    channel = Channel(connection, start.lean)
     try:
         target, args = pickle.loads(blob)
         target(channel, *args)

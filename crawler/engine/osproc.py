@@ -15,12 +15,14 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LINUX = sys.platform.startswith("linux")
 MARKER = "MENTION_CRAWLER_RUN"
 _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8
 _BROWSER_FLAGS = (b"--remote-debugging-pipe", b"-juggler-pipe", b"--inspector-pipe")
 
 
@@ -38,9 +40,7 @@ class Proc:
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when the thread that started it ends. Exits at once when it already has."""
     if LINUX:
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -55,6 +55,24 @@ def limit_address_space(size: int) -> None:
     cap = size if hard == resource.RLIM_INFINITY else min(size, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (cap, hard))
+
+
+def lean_memory() -> None:
+    """Keep the C library from hoarding: few heaps, so that what a big page took can be given back (glibc only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        _libc().mallopt(_M_ARENA_MAX, 2)
+
+
+def trim_memory() -> None:
+    """Give freed memory back to the system (glibc only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        _libc().malloc_trim(0)
+
+
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def no_core_dump() -> None:

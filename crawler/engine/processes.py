@@ -21,6 +21,7 @@ from crawler.engine import osproc
 from crawler.engine.child import Child, Message, Start
 
 MIB = 1 << 20
+_LEAN = 160 * MIB
 _LOOK = 0.25
 _NAP = 2.0
 _FAREWELL = 10.0
@@ -35,12 +36,12 @@ class Limits:
     alone_at_once: int = 2
     silence: float = 10.0
     start: float = 60.0
-    run_seconds: float = 900.0
-    browser_seconds: float = 600.0
+    run_seconds: float = 420.0
+    browser_seconds: float = 420.0
     recycle_rss: int = 300 * MIB
     recycle_runs: int = 500
     rss: int = 768 * MIB
-    address_space: int = 3072 * MIB
+    address_space: int = 2048 * MIB
     browser_rss: int = 1024 * MIB
     browser_tree: int = 1536 * MIB
     browser_gone: float = 8.0
@@ -196,6 +197,7 @@ class CrawlCrew:
             name=f"crawl-{role}-{self._born}",
             marker=f"{self._marker}.{self._born}",
             address_space=0 if role == "browser" else self._limits.address_space,
+            lean=_LEAN,
         )
         worker = _Worker(Child(self._target, self._args, start), role)
         self._workers.append(worker)
