@@ -1,4 +1,4 @@
-"""Between Scrapy's Response and the house's Document, and the one place that decides in which charset a page is read."""
+"""Between Scrapy's Response and the house's Document, and the one place that decides the charset of a page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The base of every source kind: one file in this folder with `kind`, `Settings` and pure `posts(response)` is a kind.
 
-Scrapy fetches; this class judges each answer, keeps it as a Document, hands its posts to the Intake (which cleans them; ONE
-transaction per answer, in a thread, so that the reactor keeps beating), decides how far to walk, ends with one verdict.
+Scrapy fetches; this class judges each answer, keeps it as a Document, hands its posts to the Intake (which cleans them;
+ONE transaction per answer, in a thread, so that the reactor keeps beating), decides how far to walk, and ends a run
+with one verdict.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class SourceSettings(plugins.Settings):
     """What every source of a web address has; kinds add their own fields."""
 
     url: str = Field(description="Address to read, http or https.", examples=["https://forum.example/banks/"])
-    pages: int = Field(10, ge=1, le=1000, description="How many pages one run may read.", examples=[10])
-    timezone: str = Field("UTC", description="Time zone of dates that name none.", examples=["Europe/Kyiv"])
+    pages: int = Field(default=10, ge=1, le=1000, description="How many pages one run may read.", examples=[10])
+    timezone: str = Field(default="UTC", description="Time zone of dates that name none.", examples=["Europe/Kyiv"])
 
     @field_validator("url")
     @classmethod
@@ -51,7 +52,7 @@ class SourceSettings(plugins.Settings):
 
 
 class Intake(Protocol):
-    """Where answers go. The app attaches one to `crawler.intake`. Both methods block; the spider calls them in a thread."""
+    """Where answers go. The app attaches one to `crawler.intake`. `take` blocks; the spider calls it in a thread."""
 
     def take(
         self,
@@ -63,8 +64,8 @@ class Intake(Protocol):
     ) -> Mapping[PostOutcome, int]:
         """Stores one answer with its posts in one transaction and counts it as fetched; says what became of the posts.
 
-        `cursor` replaces the source's cursor (None keeps it). `validators` (etag, last_modified, and what else the spider
-        wrote) belong to `document.url`. Raises LeaseLost when another process took the run over.
+        `cursor` replaces the source's cursor (None keeps it). `validators` (etag, last_modified, and what else the
+        spider wrote) belong to `document.url`. Raises LeaseLost when another process took the run over.
         """
 
     def note(
@@ -132,7 +133,7 @@ class SourceSpider(scrapy.Spider):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, source: Source | str = "", **kwargs: Any) -> SourceSpider:
-        """`source` is a Source (the app) or its name (`scrapy crawl KIND -a source=NAME`, which finds the app by wiring)."""
+        """`source` is a Source (the app), or its name (`scrapy crawl KIND -a source=NAME`: the app comes by wiring)."""
         given = source if isinstance(source, Source) else Source(source, cls.kind, None)
         spider = super().from_crawler(crawler, *args, source=given, **kwargs)
         if not isinstance(source, Source) or not hasattr(crawler, "intake"):
@@ -254,7 +255,7 @@ class SourceSpider(scrapy.Spider):
         request: Request = failure.request  # type: ignore[attr-defined]
         if isinstance(failure.value, CloseSpider):
             raise failure.value
-        self._found(verdicts.of_failure(failure.value, request.url))
+        self._found(verdicts.of_failure(failure.value or Exception("no answer"), request.url))
 
     async def _taken(self, response: Response) -> list[Request]:
         if response.status == 304:
@@ -264,7 +265,7 @@ class SourceSpider(scrapy.Spider):
         if finding := verdicts.of_status(response):
             await self._note(fetched=1)
             return self._refused(response, finding)
-        reading, document, outcomes = await asyncio.to_thread(self._store, response)
+        reading, outcomes = await asyncio.to_thread(self._store, response)
         if reading.finding:
             self._found(reading.finding)
         if outcomes is None:
@@ -284,7 +285,7 @@ class SourceSpider(scrapy.Spider):
             self._found(finding)
         return []
 
-    def _store(self, response: Response) -> tuple[Reading, Document, Mapping[PostOutcome, int] | None]:
+    def _store(self, response: Response) -> tuple[Reading, Mapping[PostOutcome, int] | None]:
         """Reads and stores one answer; runs in a thread. A broken reader never loses the answer."""
         assert self.intake is not None
         document = answers.document_of(response)
@@ -298,10 +299,10 @@ class SourceSpider(scrapy.Spider):
             outcomes = self.intake.take(document, reading.posts, cursor=cursor, validators=validators)
         except StoreError as error:
             finding = Finding(Verdict.FAILED, f"{response.url}: could not be stored: {error}")
-            return Reading(finding=finding), document, None
+            return Reading(finding=finding), None
         if cursor is not None:
             self.cursor_ = dict(cursor)
-        return reading, document, outcomes
+        return reading, outcomes
 
     def _next_cursor(self, response: Response, reading: Reading) -> dict[str, Any] | None:
         """The whole cursor as it must stand once these posts are stored, or None when nothing of it moves."""

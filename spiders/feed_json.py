@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +24,9 @@ def load(body: bytes) -> Mapping[str, Any]:
     return feed
 
 
-def items(feed: Mapping[str, Any], most: int) -> Iterable[Mapping[str, Any]]:
-    return feed["items"][:most]
+def items(feed: Mapping[str, Any], most: int) -> list[Any]:
+    """The newest items, at most `most`; an item may be anything that JSON has."""
+    return list(feed["items"][:most])
 
 
 def post(item: Mapping[str, Any], feed: Mapping[str, Any], now: datetime, timezone: str) -> Post:

@@ -13,47 +13,11 @@ from scrapy.http import TextResponse
 Element = Any
 
 _BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "legend",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "ul",
-    ]
+    re.findall(
+        r"\w+",
+        "address article aside blockquote center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3"
+        " h4 h5 h6 header hr legend li main nav ol option p pre section summary table tbody tfoot thead tr ul",
+    )
 )
 _DROPPED = frozenset(("script", "style", "noscript", "iframe", "template", "object", "svg"))
 _SPACE = re.compile(r"[ \t\r\n\f\v\u00a0]+")
@@ -75,7 +39,7 @@ def root_of(response: TextResponse) -> Element:
 
 
 def text_of(element: Element, without: Collection[Element] = ()) -> str:
-    """What a reader sees of an element: blocks and <br> break lines; elements of `without` are left out. Linear time."""
+    """What a reader sees of an element: blocks and <br> break lines; elements of `without` are left out. Linear."""
     if isinstance(element, str):
         return " ".join(element.split())
     if not len(element):

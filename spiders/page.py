@@ -1,4 +1,4 @@
-"""Source kind `page`: any HTML page by selectors: forums, reviews, comments, lists. Presets of engines are just its settings."""
+"""Source kind `page`: any HTML page by selectors: forums, reviews, comments, lists."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ class Fields(plugins.Settings):
     """Where the parts of a post stand inside an item: `selector` or `selector@attribute`."""
 
     text: Selecting | None = Field(
-        None, description="Text of the post; the whole item when absent.", examples=[".content"]
+        default=None, description="Text of the post; the whole item when absent.", examples=[".content"]
     )
-    title: Selecting | None = Field(None, description="Title.", examples=["h2.title"])
-    author: Selecting | None = Field(None, description="Name of the author.", examples=[".author"])
-    author_url: Selecting | None = Field(None, description="Page of the author.", examples=["a.author@href"])
-    published_at: Selecting | None = Field(None, description="Date, also in words.", examples=["time@datetime"])
-    url: Selecting | None = Field(None, description="Link to the post.", examples=["a.permalink@href"])
-    id: Selecting | None = Field(None, description="The site's own id of the post.", examples=["@data-id"])
-    rating: Selecting | None = Field(None, description="Rating, a number or stars.", examples=[".stars@data-rating"])
-    parent: Selecting | None = Field(None, description="Id of the post it answers.", examples=["@data-parent"])
-    thread: Selecting | None = Field(None, description="Thread it belongs to.", examples=["h1"])
+    title: Selecting | None = Field(default=None, description="Title.", examples=["h2.title"])
+    author: Selecting | None = Field(default=None, description="Name of the author.", examples=[".author"])
+    author_url: Selecting | None = Field(default=None, description="Page of the author.", examples=["a.author@href"])
+    published_at: Selecting | None = Field(default=None, description="Date, also in words.", examples=["time@datetime"])
+    url: Selecting | None = Field(default=None, description="Link to the post.", examples=["a.permalink@href"])
+    id: Selecting | None = Field(default=None, description="The site's own id of the post.", examples=["@data-id"])
+    rating: Selecting | None = Field(
+        default=None, description="Rating, a number or stars.", examples=[".stars@data-rating"]
+    )
+    parent: Selecting | None = Field(default=None, description="Id of the post it answers.", examples=["@data-parent"])
+    thread: Selecting | None = Field(default=None, description="Thread it belongs to.", examples=["h1"])
 
 
 class PageSettings(SourceSettings):
@@ -49,14 +51,14 @@ class PageSettings(SourceSettings):
     item: Selecting = Field(description="One post on the page.", examples=["article.message"])
     fields: Fields = Field(default_factory=Fields, description="Parts of a post, looked for inside the item.")
     next: Selecting | None = Field(
-        None, description="Link to the next page; rel=next when absent.", examples=["a.next@href"]
+        default=None, description="Link to the next page; rel=next when absent.", examples=["a.next@href"]
     )
     links: Selecting | None = Field(
         None,
         description="Links to pages that are read too, such as the threads of a forum.",
         examples=["a.thread@href"],
     )
-    without: tuple[Selecting, ...] = Field(("blockquote",), description="Left out of texts, such as quotes.")
+    without: tuple[Selecting, ...] = Field(default=("blockquote",), description="Left out of texts, such as quotes.")
     order: Literal["auto", "newest", "oldest"] = Field(
         "auto",
         description="Which posts stand first; auto looks at the dates. Oldest first begins at the last page read.",
@@ -188,7 +190,7 @@ class _Reader:
 
 
 def told_apart(posts: list[Post]) -> list[Post]:
-    """Posts that share an id or link with other words of the same page get an id of author and words, so that none is lost."""
+    """Posts that share an id or link but not their words get an id of author and words: none hides another."""
     said: dict[str | None, set[str]] = {}
     for post in posts:
         said.setdefault(post.platform_id or post.url, set()).add(f"{post.title}\n{post.text}")

@@ -1,9 +1,9 @@
 """How far a run walks: page budget, the place where the last complete run began, traps. Pure, over plain values.
 
-A source shows its newest posts first, or its oldest (a forum thread). Newest first: the walk ends at a page that closes with
-a post which stood on the first page of the last COMPLETE run (pinned posts stand on top, so they do not end it). Until a
-run is complete the cursor says `open`, and the next run walks on through known pages. Oldest first: the next run begins at
-the last page that was read.
+A source shows its newest posts first, or its oldest (a forum thread). Newest first: the walk ends at a page that closes
+with a post which stood on the first page of the last COMPLETE run (pinned posts stand on top, so they do not end it).
+Until a run is complete the cursor says `open`, and the next run walks on through known pages. Oldest first: the next
+run begins at the last page that was read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,7 +57,7 @@ def mark(post: Post) -> str:
 def oldest_first(posts: Sequence[Post]) -> bool:
     """True when the dates of a page run upwards: a thread, not a list of news."""
     dates = [post.published_at for post in posts if post.published_at]
-    return len(dates) >= 2 and dates[0] < dates[-1] and all(a <= b for a, b in zip(dates, dates[1:], strict=False))
+    return len(dates) >= 2 and dates[0] < dates[-1] and all(a <= b for a, b in pairwise(dates))
 
 
 @dataclass(slots=True)

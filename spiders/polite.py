@@ -1,7 +1,7 @@
 """Politeness of every crawl, as two Scrapy downloader middlewares: robots.txt with Crawl-delay, and Retry-After.
 
-robots.txt follows RFC 9309: an answer 5xx or 429, or none at all, means "stay away"; 4xx means "no rules". Rules are kept
-for 24 hours in the process, so that a re-crawl costs no extra request.
+robots.txt follows RFC 9309: an answer 5xx or 429, or none at all, means "stay away"; 4xx means "no rules". Rules are
+kept for 24 hours in the process, so that a re-crawl costs no extra request.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Robots:
 def _read(response: Response) -> Rules:
     until = time.monotonic() + KEEP_SECONDS
     if response.status == 429 or response.status >= 500:
-        why = f"robots.txt answered {response.status}: by the rules of robots.txt the whole site is off limits until it answers"
+        why = f"robots.txt answered {response.status}: the whole site is off limits until it can be read"
         return Rules(Protego.parse(STAY_AWAY), until, why)
     text = response.body[:ROBOTS_BYTES].decode("utf-8", "replace") if 200 <= response.status < 300 else ""
     return Rules(Protego.parse(text), until)
@@ -149,7 +149,7 @@ class PoliteRetry(RetryMiddleware):
         if wait is None:
             if response.status == 429:
                 return response
-            return cast("Request | Response", super().process_response(request, response))
+            return super().process_response(request, response)
         if wait > SHORT_WAIT or request.meta.get("dont_retry"):
             return response
         again = self._retry(request, f"asked to wait {wait:.0f} s")

@@ -1,4 +1,4 @@
-"""Selectors as data: `selector`, `selector@attribute`, CSS by default, XPath when it begins with `/`, `./`, `(` or `xpath:`."""
+"""Selectors as data: `selector` or `selector@attribute`; CSS, or XPath when it begins with `/`, `./`, `(`, `xpath:`."""
 
 from __future__ import annotations
 

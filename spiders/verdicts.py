@@ -1,6 +1,6 @@
 """How an answer, or the lack of one, is judged: `Finding` = verdict + a sentence that says what to do.
 
-All the honest detection of block pages stands here: it reads what a person would see, and nothing tries to get around it.
+All the detection of block pages stands here: it reads what a person would see, and nothing tries to get around it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from crawler.model import Verdict
 from crawler.text import strip_markup
 
 LOOK_AT = 200_000
+FEW_WORDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ _CHALLENGE = re.compile(
 )
 _WALL_TITLE = re.compile(
     r"just a moment|attention required|access denied|verif(y|ying) (that )?(you|your browser)|checking your browser|"
-    r"are you (a )?(human|robot)|not a robot|security check|request blocked|^blocked$|captcha|too many requests|forbidden|"
-    r"whoa there|bot protection|не робот|проверка браузера|перевірка браузера|доступ (ограничен|запрещ|обмежен|заборон)|"
-    r"подтвердите, что|підтвердьте, що",
+    r"are you (a )?(human|robot)|not a robot|security check|request blocked|^blocked$|captcha|too many requests|"
+    r"forbidden|whoa there|bot protection|не робот|проверка браузера|перевірка браузера|доступ (ограничен|запрещ)|"
+    r"доступ (обмежен|заборон)|подтвердите, что|підтвердьте, що",
     re.I,
 )
 _WALL_TEXT = re.compile(
@@ -126,7 +127,7 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Ve
 
 
 def of_nothing(response: Response, usual: int) -> Finding:
-    """Judges a 2xx answer in which no post was found; `usual` is how many posts this source showed before (0 = never)."""
+    """Judges a 2xx answer in which no post was found; `usual`: how many posts this source showed before (0 = never)."""
     if wall := wall_of(response):
         return Finding(
             Verdict.BLOCKED, f"{response.url}: {wall}; nothing gets around it: ask the owner or pause the source"
