@@ -265,7 +265,8 @@ class SourceSpider(scrapy.Spider):
         if finding := verdicts.of_status(response):
             await self._note(fetched=1)
             return self._refused(response, finding)
-        reading, outcomes = await asyncio.to_thread(self._store, response)
+        # Read on the loop, so that a parser that hangs in C silences the beat; only the database is waited for aside.
+        reading, outcomes = await asyncio.to_thread(self._store, response, self.read(response))
         if reading.finding:
             self._found(reading.finding)
         if outcomes is None:
@@ -285,11 +286,10 @@ class SourceSpider(scrapy.Spider):
             self._found(finding)
         return []
 
-    def _store(self, response: Response) -> tuple[Reading, Mapping[PostOutcome, int] | None]:
-        """Reads and stores one answer; runs in a thread. A broken reader never loses the answer."""
+    def _store(self, response: Response, reading: Reading) -> tuple[Reading, Mapping[PostOutcome, int] | None]:
+        """Stores one answer; runs in a thread. A broken reader never loses the answer."""
         assert self.intake is not None
         document = answers.document_of(response)
-        reading = self.read(response)
         if reading.dropped:
             logger.warning("%s: %d entries dropped: %s", response.url, len(reading.dropped), reading.dropped[0])
             self.intake.note(dropped=len(reading.dropped))
