@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from crawler.engine import osproc
 from crawler.engine.child import Channel, Child, Start
+
+_numbers = count(1)
 
 
 def errand(target: Callable[..., Any], args: tuple[Any, ...], seconds: float, *, address_space: int = 0) -> Any:
@@ -15,7 +18,7 @@ def errand(target: Callable[..., Any], args: tuple[Any, ...], seconds: float, *,
 
     A child that is silent or late is killed with everything it started. `target` must not answer with a str.
     """
-    start = Start("errand", osproc.crew_marker(), address_space)
+    start = Start("errand", f"{osproc.crew_marker()}.errand{next(_numbers)}", address_space)
     child = Child(_run, (target, args), start)
     try:
         return _answer(child, time.monotonic() + seconds, seconds)

@@ -183,7 +183,8 @@ class _Host:
 
         if self._proxy is None:
             self._proxy = FilteringProxy(self.tools.policy)
-        return f"http://127.0.0.1:{await self._proxy.start()}"
+            await self._proxy.astart()
+        return f"http://127.0.0.1:{self._proxy.port}"
 
     def _stop(self, running: _Running) -> None:
         if running.crawler is not None and running.crawler.crawling:

@@ -21,7 +21,7 @@ QUICK = Limits(silence=0.8, start=20.0, run_seconds=30.0, browser_gone=0.5)
 
 
 def toy(channel: Any, beat: float = 0.1) -> None:
-    """Does what the run id asks: 13 hangs in C with the interpreter held, 66 swells, 77 dies, 99 fails, >= 1000 is slow."""
+    """Does what the run id asks: 13 hangs in C, 66 swells, 77 dies, 99 fails, >= 1000 is slow."""
     running: dict[int, float] = {}
     stop = False
     while running or not stop:
@@ -265,12 +265,10 @@ def test_the_sweep_takes_orphans_of_dead_crews_only() -> None:
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     ours = osproc.crew_marker()
     space = ours.split(".")[0]
-    environ = dict(os.environ)
+    lost = {**os.environ, osproc.MARKER: f"{space}.999999.1.1"}
     with (
-        subprocess.Popen(
-            sleeper, env={**environ, osproc.MARKER: f"{space}.999999.1.1"}, start_new_session=True
-        ) as orphan,
-        subprocess.Popen(sleeper, env={**environ, osproc.MARKER: f"{ours}.1"}, start_new_session=True) as kept,
+        subprocess.Popen(sleeper, env=lost, start_new_session=True) as orphan,
+        subprocess.Popen(sleeper, env={**os.environ, osproc.MARKER: f"{ours}.1"}, start_new_session=True) as kept,
     ):
         time.sleep(0.1)
         osproc.sweep()
