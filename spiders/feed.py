@@ -105,13 +105,12 @@ def parsed(response: Response) -> Any:
     """The answer through feedparser: always bytes (a str would be opened as path or URL), cut to the newest items."""
     import feedparser
 
-    headers = {
-        "content-type": (response.headers.get(b"Content-Type") or b"").decode("latin-1"),
-        "content-location": response.url,
-    }
+    said = (response.headers.get(b"Content-Type") or b"").decode("latin-1")
     body = feed_cut.newest(response.body.lstrip())
     # Markup is taken off by strip_markup: cleaning it for a browser here would double the time.
-    return feedparser.parse(body, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
+    return feedparser.parse(
+        body, response_headers={"content-type": said}, sanitize_html=False, resolve_relative_uris=False
+    )
 
 
 def shape_of(body: bytes) -> str:
@@ -141,7 +140,8 @@ class _Entries:
         url = dict.get(entry, "feedburner_origlink") or dict.get(entry, "link")
         title = _plain(dict.get(entry, "title") or "")
         text = _text(entry)
-        comments = dict.get(entry, "slash_comments")
+        if not (text or title):
+            raise ValueError("an entry without text and title")
         return Post(
             text=text,
             url=url,
@@ -151,7 +151,7 @@ class _Entries:
             published_at=self._when(entry),
             parent=(dict.get(entry, "thr_in-reply-to") or {}).get("ref") if "thr_in-reply-to" in entry else None,
             thread=url.split("#")[0] if url and "#" in url else None,
-            engagement={"comments": int(comments)} if comments and comments.isdecimal() else {},
+            engagement=_engagement(entry),
             language_hint=dict.get(entry, "language") or self.language,
         )
 
@@ -192,11 +192,12 @@ def _utc(known: struct_time) -> datetime | None:
 
 
 def _text(entry: Any) -> str:
-    """The fullest text of an entry: its content, else its summary."""
-    for part in dict.get(entry, "content") or ():
-        if text := _plain(part.get("value") or ""):
+    """The fullest text of an entry: its longest content, else its summary."""
+    contents = sorted((part.get("value") or "" for part in dict.get(entry, "content") or ()), key=len, reverse=True)
+    for value in (*contents, dict.get(entry, "summary") or ""):
+        if text := _plain(value):
             return text
-    return _plain(dict.get(entry, "summary") or "")
+    return ""
 
 
 def _plain(value: str) -> str:
@@ -205,6 +206,14 @@ def _plain(value: str) -> str:
     text = strip_markup(value)
     # Many feeds escape twice: what still reads as markup is taken off once more.
     return strip_markup(text) if _ENTITY_LEFT.search(text) else text
+
+
+def _engagement(entry: Any) -> dict[str, int]:
+    said = {
+        "comments": dict.get(entry, "slash_comments") or dict.get(entry, "thr_total"),
+        "views": (dict.get(entry, "media_statistics") or {}).get("views"),
+    }
+    return {name: int(value) for name, value in said.items() if value and value.isdecimal() and len(value) < 12}
 
 
 def _author(entry: Any) -> Author:

@@ -18,7 +18,7 @@ from crawler.model import Author, Post, Source
 from crawler.text import parse_when
 from spiders.base import SourceSettings, SourceSpider
 from spiders.html import Element, root_of, text_of
-from spiders.selecting import Picker, Selecting, picker
+from spiders.selecting import Selecting, picker
 
 _NEXT = "link[rel~=next], a[rel~=next]"
 _ANCHOR = re.compile(r"[A-Za-z]{0,20}[-_]?\d{3,20}|[A-Za-z]{1,20}[-_][0-9a-f-]{8,40}")
@@ -112,24 +112,13 @@ class _Picks:
 
     def __init__(self, settings: PageSettings) -> None:
         self.item = picker(settings.item)
-        self.next = _link(settings.next or _NEXT)
-        self.links = _link(settings.links) if settings.links else None
+        self.next = picker(settings.next or _NEXT).links()
+        self.links = picker(settings.links).links() if settings.links else None
         self.without = [picker(selector) for selector in settings.without]
         self.fields = {name: picker(selector) for name, selector in settings.fields if selector}
         for name in ("url", "author_url"):
             if name in self.fields:
-                self.fields[name] = _link(getattr(settings.fields, name))
-
-
-def _link(selector: str) -> Picker:
-    """A selector of a link: of an element without an attribute its href is meant."""
-    pick = picker(selector)
-    return pick if pick.attribute or pick.path is None else _Href(pick.path, None)
-
-
-class _Href(Picker):
-    def _value(self, found: Any) -> str | None:
-        return (found.get("href") or "").strip() or None if hasattr(found, "get") else super()._value(found)
+                self.fields[name] = self.fields[name].links()
 
 
 class _Reader:

@@ -1,4 +1,7 @@
-"""Selectors as data: `selector` or `selector@attribute`; CSS, or XPath when it begins with `/`, `./`, `(`, `xpath:`."""
+"""Selectors as data: `selector` or `selector@attribute`; CSS, or XPath when it begins with `/`, `./`, `(`, `xpath:`.
+
+Alternatives are separated by commas, each with its own attribute, and the first that gives a word wins.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from spiders.html import Element, text_of
 
 _ATTRIBUTE = re.compile(r"^(?P<css>.*?)\s*@(?P<attribute>[A-Za-z_][\w:.-]*)$", re.S)
 _XPATH = ("/", "./", "(", "..")
+# Commas between alternatives, not those inside [..], (..) or quotes.
+_COMMA = re.compile(r",(?![^\[]*\])(?![^(]*\))(?=(?:[^\"']*[\"'][^\"']*[\"'])*[^\"']*$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Picker:
-    """A compiled selector: `all` gives elements or strings, `text` and `value` the first one's words."""
+class Part:
+    """One alternative: a compiled path (None: the element itself) and the attribute that is meant (None: its text)."""
 
     path: Any
     attribute: str | None
@@ -27,23 +32,49 @@ class Picker:
         found = [element] if self.path is None else self.path(element)
         return found if isinstance(found, list) else [found]
 
-    def values(self, element: Element) -> list[str]:
-        """Attribute values or texts of everything found, without empty ones."""
-        return [value for found in self.all(element) if (value := self._value(found))]
-
-    def value(self, element: Element) -> str | None:
-        """The first attribute value or text that is not empty."""
-        for found in self.all(element):
-            if value := self._value(found):
-                return value
-        return None
-
-    def _value(self, found: Any) -> str | None:
+    def word(self, found: Any) -> str | None:
         if isinstance(found, (str, bytes, int, float, bool)):
             return str(found).strip() or None
         if self.attribute:
             return (found.get(self.attribute) or "").strip() or None
         return text_of(found) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """A compiled selector: `all` gives elements (or strings of an XPath), `value` and `values` their words."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def attribute(self) -> str | None:
+        return self.parts[0].attribute
+
+    def all(self, element: Element) -> list[Any]:
+        return [found for part in self.parts for found in part.all(element)]
+
+    def values(self, element: Element) -> list[str]:
+        """Attribute values or texts of everything found, without empty ones."""
+        return [word for part in self.parts for found in part.all(element) if (word := part.word(found))]
+
+    def value(self, element: Element) -> str | None:
+        """The first attribute value or text that is not empty."""
+        for part in self.parts:
+            for found in part.all(element):
+                if word := part.word(found):
+                    return word
+        return None
+
+    def links(self) -> Picker:
+        """The same selector where a link is wanted: an element without an attribute means its href."""
+        return Picker(tuple(part if part.attribute else _Link(part.path, None) for part in self.parts))
+
+
+class _Link(Part):
+    def word(self, found: Any) -> str | None:
+        if hasattr(found, "get"):
+            return (found.get("href") or "").strip() or None
+        return Part.word(self, found)
 
 
 @lru_cache(maxsize=2048)
@@ -53,12 +84,16 @@ def picker(selector: str) -> Picker:
     if not spec:
         raise ValueError("a selector is empty")
     if spec.startswith(_XPATH) or spec.startswith("xpath:"):
-        return Picker(_xpath(spec.removeprefix("xpath:").strip(), selector), None)
+        return Picker((Part(_xpath(spec.removeprefix("xpath:").strip(), selector), None),))
+    if "@" not in spec:
+        return Picker((_part(spec, selector),))
+    return Picker(tuple(_part(piece.strip(), selector) for piece in _COMMA.split(spec)))
+
+
+def _part(spec: str, selector: str) -> Part:
     split = _ATTRIBUTE.match(spec)
     css, attribute = (split["css"], split["attribute"]) if split else (spec, None)
-    if not css.strip():
-        return Picker(None, attribute)
-    return Picker(_xpath(_css(css, selector), selector), attribute)
+    return Part(_xpath(_css(css, selector), selector) if css.strip() else None, attribute)
 
 
 def _css(css: str, selector: str) -> str:
@@ -84,5 +119,3 @@ def _checked(selector: str) -> str:
 
 Selecting = Annotated[str, AfterValidator(_checked)]
 """A field of Settings that holds a selector: a wrong one is refused when the config is read."""
-
-__all__ = ["Picker", "Selecting", "picker"]

@@ -17,7 +17,8 @@ from crawler.model import Verdict
 from crawler.text import strip_markup
 
 LOOK_AT = 200_000
-FEW_WORDS = 120
+# Walls are short; a long page that merely holds a captcha in its comment form is no wall.
+FEW_WORDS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +148,11 @@ def wall_of(response: Response) -> str | None:
         return None
     text = response.text[:LOOK_AT]
     title = _title(text)
-    if _WALL_TITLE.search(title) or _WALL_TEXT.search(text) or _CHALLENGE.search(head.lower()):
+    few = len(strip_markup(text).split()) < FEW_WORDS
+    if few and (_WALL_TITLE.search(title) or _WALL_TEXT.search(text) or _CHALLENGE.search(head.lower())):
         return f"a block or captcha page («{title[:60]}»)"
     redirected = bool(response.request and response.request.meta.get("redirect_urls"))
-    if _PASSWORD.search(head) and (
-        redirected or len(strip_markup(text[:50_000]).split()) < 120 or _LOGIN_URL.search(response.url)
-    ):
-        return "a log-in page"
-    if redirected and _LOGIN_URL.search(response.url):
+    if (redirected and _LOGIN_URL.search(response.url)) or (few and _PASSWORD.search(head)):
         return "a log-in page"
     return None
 
