@@ -28,7 +28,8 @@ class Exit(IntEnum):
 
 
 ConfigOption = Annotated[
-    str | None, typer.Option("--config", "-c", help="The config file.", envvar="MENTION_CRAWLER_CONFIG", show_default=False)
+    str | None,
+    typer.Option("--config", "-c", help="The config file.", envvar="MENTION_CRAWLER_CONFIG", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="2h, 7d, 2026-11-01 or an ISO time.")]
@@ -76,7 +77,9 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="ellipsis", no_wrap=column not in {"text", "reason", "cause"})
+        table.add_column(
+            column.replace("_", " "), overflow="ellipsis", no_wrap=column not in {"text", "reason", "cause"}
+        )
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     width = None if sys.stdout.isatty() else 160
@@ -146,4 +149,7 @@ class Progress:
     def end(self) -> None:
         """Close the line."""
         if self._done and not self._quiet:
-            print(f"\r\033[K{self._title}: {self._done}" if self._live else f"{self._title}: {self._done}", file=sys.stderr)
+            print(
+                f"\r\033[K{self._title}: {self._done}" if self._live else f"{self._title}: {self._done}",
+                file=sys.stderr,
+            )

@@ -70,9 +70,10 @@ def report(crawled: Crawled, as_json: bool) -> None:
 
 def run(config: ConfigOption = None) -> None:
     """The service: crawls on schedule, works, delivers, watches. SIGTERM drains."""
+    from console import web
     from crawler.app.service import serve
 
-    raise typer.Exit(serve(config))
+    raise typer.Exit(serve(config, web))
 
 
 def preview(
@@ -116,7 +117,9 @@ def analyse() -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the second crawl.")] = False,
-    folder: Annotated[Path | None, typer.Option("--dir", help="Where to keep the demo's data; a temporary folder else.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Where to keep the demo's data; a temporary folder else.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """A small town of sites on this machine is crawled, tagged and ticketed before your eyes; needs no network."""

@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, LimitOption, SinceOption, UntilOption, cell, emit, moment, say, show
+from crawler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    LimitOption,
+    SinceOption,
+    UntilOption,
+    cell,
+    emit,
+    moment,
+    say,
+    show,
+)
 
 sources = typer.Typer(name="sources", help="Places that are crawled.", no_args_is_help=True)
 mentions = typer.Typer(name="mentions", help="Posts that speak of a brand.", no_args_is_help=True)
@@ -41,7 +53,12 @@ def sources_list(config: ConfigOption = None, as_json: JsonOption = False) -> No
     from crawler.app.views import source_rows
 
     rows = source_rows(App.load(config))
-    show(rows, ("name", "kind", "state", "last_verdict", "last_run_at", "next_run_at", "posts", "error"), as_json, "no sources")
+    show(
+        rows,
+        ("name", "kind", "state", "last_verdict", "last_run_at", "next_run_at", "posts", "error"),
+        as_json,
+        "no sources",
+    )
 
 
 @sources.command("show")
@@ -142,7 +159,13 @@ def tickets_list(
     from crawler.app import App
     from crawler.app.views import ticket_rows
 
-    filters = {"status": status, "brand": brand, "sink": sink, "since": moment(since), "until": moment(until, "--until")}
+    filters = {
+        "status": status,
+        "brand": brand,
+        "sink": sink,
+        "since": moment(since),
+        "until": moment(until, "--until"),
+    }
     rows = ticket_rows(App.load(config), filters, limit)
     show(rows, ("key", "priority", "sink", "status", "attempts", "subject", "reason"), as_json, "no tickets")
 
@@ -195,7 +218,12 @@ def alerts_list(
     from crawler.app import App
     from crawler.app.views import alert_rows
 
-    show(alert_rows(App.load(config), every), ("cause", "source", "first_seen", "last_seen", "resolved_at"), as_json, "no alerts")
+    show(
+        alert_rows(App.load(config), every),
+        ("cause", "source", "first_seen", "last_seen", "resolved_at"),
+        as_json,
+        "no alerts",
+    )
 
 
 @sinks.command("list")

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.errors import LeaseLost
 from crawler.model import Author, Document, Post, PostOutcome, Run, Source, Verdict
 from crawler.stages.crash import kill_point
-from crawler.text import canonical_url, clean_text, content_hash, fold, site_of
+from crawler.text import canonical_url, clean_text, fold, folded_hash, site_of
 
 if TYPE_CHECKING:
     from crawler.net.guard import EgressPolicy
@@ -146,7 +147,8 @@ def prepared(post: Post, document: Document) -> Prepared | None:
     url = canonical_url(post.url, document.url) if post.url else None
     site = post.site or site_of(url or document.url)
     full = f"{title}\n{text}" if title else text
-    folded, digest = fold(full), content_hash(full)
+    folded = fold(full)
+    digest = folded_hash(folded)
     platform_id = _word(post.platform_id, _LONGEST_ID)
     clean = _cleaned(post, text, title, url, site, platform_id, document.url)
     return clean, folded, digest, identity(platform_id, url, digest), site
@@ -181,11 +183,18 @@ def _cleaned(
     )
 
 
+_NOBODY = Author()
+# One author's link comes with each of their posts.
+_link = lru_cache(maxsize=2048)(canonical_url)
+
+
 def _author(author: Author, base: str) -> Author:
+    if author == _NOBODY:
+        return _NOBODY
     return Author(
         name=_word(author.name, _LONGEST_NAME),
         handle=_word(author.handle, _LONGEST_NAME),
-        url=canonical_url(author.url, base) if author.url else None,
+        url=_link(author.url, base) if author.url else None,
         followers=_count(author.followers) if author.followers is not None else None,
     )
 

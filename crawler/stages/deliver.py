@@ -32,7 +32,11 @@ class Outcome:
     parked: int = 0
 
     def __iadd__(self, other: Outcome) -> Outcome:
-        self.sent, self.later, self.parked = self.sent + other.sent, self.later + other.later, self.parked + other.parked
+        self.sent, self.later, self.parked = (
+            self.sent + other.sent,
+            self.later + other.later,
+            self.parked + other.parked,
+        )
         return self
 
 
@@ -86,7 +90,9 @@ def _deliver(sink: Sink, claimed: list[Delivery], now: Callable[[], datetime]) -
     for delivery in claimed:
         spent = (now() - started).total_seconds()
         if settled.failures >= BREAK_AFTER or spent > LEASE / 2:
-            settled.later.append((delivery.id, "waits: the helpdesk is not answering well", _wait(now(), 1), delivery.doubtful))
+            settled.later.append(
+                (delivery.id, "waits: the helpdesk is not answering well", _wait(now(), 1), delivery.doubtful)
+            )
             continue
         _attempt(sink, delivery, now, settled)
     return settled

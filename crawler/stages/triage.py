@@ -74,7 +74,11 @@ def run(
 
 
 def decide(
-    store: Store, mentions: Sequence[StoredMention], rules: Sequence[RuleBlock], brands: Mapping[str, Brand], now: datetime
+    store: Store,
+    mentions: Sequence[StoredMention],
+    rules: Sequence[RuleBlock],
+    brands: Mapping[str, Brand],
+    now: datetime,
 ) -> list[Decision]:
     """One Decision a mention. Follow-ups and reposts join the open ticket, also one opened earlier in this batch."""
     open_tickets = store.tickets.open_for(mentions)
@@ -126,7 +130,9 @@ def judge(rule: RuleBlock, mention: StoredMention) -> Ruling:
         priority = _priority(rule, mention, analysis, words)
         return Ruling(MentionStatus.TICKETED, _because(wanted, rule, words, priority), priority)
     if score > 1 - rule.sure_at_least:
-        return Ruling(MentionStatus.REVIEW, f"unsure: {_scores(wanted)}, below {rule.sure_at_least:.0%}; rule {rule.name}")
+        return Ruling(
+            MentionStatus.REVIEW, f"unsure: {_scores(wanted)}, below {rule.sure_at_least:.0%}; rule {rule.name}"
+        )
     return Ruling(MentionStatus.IGNORED, _ignored_reason(mention))
 
 
@@ -143,7 +149,9 @@ def is_own(post: Post, brand: Brand) -> bool:
     handles = {fold(value).lstrip("@") for value in (author.handle, author.name) if value}
     sites = {site_of(value) for value in (post.url, author.url) if value} | ({post.site} if post.site else set())
     return any(
-        (name.startswith("@") and fold(name).lstrip("@") in handles) or fold(name) in handles or site_of_own(name) in sites
+        (name.startswith("@") and fold(name).lstrip("@") in handles)
+        or fold(name) in handles
+        or site_of_own(name) in sites
         for name in brand.own
     )
 
@@ -190,7 +198,9 @@ def _urgent_words(rule: RuleBlock, mention: StoredMention) -> list[str]:
         return []
     folded = f" {mention.post.folded} "
     tokens = set("".join(c if c.isalnum() else " " for c in folded).split())
-    return [w for w in rule.urgent_if.words if fold(w) in tokens or (" " in w and fold(w) in folded) or _stem_in(w, tokens)]
+    return [
+        w for w in rule.urgent_if.words if fold(w) in tokens or (" " in w and fold(w) in folded) or _stem_in(w, tokens)
+    ]
 
 
 def _stem_in(word: str, tokens: set[str]) -> bool:
@@ -230,7 +240,9 @@ def _scores(wanted: list[tuple[str, float]]) -> str:
 def _join(mention: StoredMention, ticket_id: int, ruling: Ruling, rule: str) -> Decision:
     post = mention.post.post
     note = f"{post.author.name or 'Someone'} wrote again: {post.text[:QUOTE_CHARS]}\n{post.url or ''}".strip()
-    return Decision(mention.id, MentionStatus.JOINED, f"joins an open ticket; {ruling.reason}", rule, join=ticket_id, note=note)
+    return Decision(
+        mention.id, MentionStatus.JOINED, f"joins an open ticket; {ruling.reason}", rule, join=ticket_id, note=note
+    )
 
 
 def _open(mention: StoredMention, ruling: Ruling, rule: str, rules: Sequence[RuleBlock], now: datetime) -> Decision:
@@ -274,7 +286,9 @@ def _body(mention: StoredMention, ruling: Ruling) -> str:
     lines.append(f"Published: {post.published_at.isoformat() if post.published_at else 'unknown'}")
     lines.append(f"Source: {', '.join(mention.post.sources) or post.site or 'unknown'}")
     if analysis:
-        lines.append(f"Tone: {analysis.tone} {analysis.confidence:.0%}; intent: {analysis.intent}; language: {analysis.language}")
+        lines.append(
+            f"Tone: {analysis.tone} {analysis.confidence:.0%}; intent: {analysis.intent}; language: {analysis.language}"
+        )
     lines.append(f"Found: {', '.join(sorted({f'«{hit.form}» ({hit.kind})' for hit in mention.hits}))}")
     return "\n".join([*lines, f"Why: {ruling.reason}"])
 

@@ -1,0 +1,199 @@
+"""What is wrong, and how to mend it: `doctor`, the conditions behind Alerts, and `/readyz`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from crawler.app import App, now
+from crawler.errors import CrawlerError
+
+GIB = 1 << 30
+STUCK_AFTER = timedelta(minutes=2)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `doctor`."""
+
+    name: str
+    level: Literal["ok", "warning", "failure"]
+    text: str
+    hint: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that needs a person; `key` names it, so that it can be raised once and resolved by itself."""
+
+    key: str
+    cause: str
+    source: str | None = None
+
+
+def examine(config: str | None) -> list[Finding]:
+    """Every part looked at; a part that cannot be looked at is a failure, never a traceback."""
+    findings = [_python(), _browser()]
+    try:
+        app = App.load(config)
+    except CrawlerError as error:
+        return [*findings, Finding("config", "failure", str(error), "mention-crawler check names every mistake")]
+    findings.append(Finding("config", "ok", str(app.config.path)))
+    for part, look in _LOOKS.items():
+        findings.append(_looked(part, look, app))
+    findings += [Finding("alert", "warning", condition.cause) for condition in _safely(app)]
+    app.close()
+    return findings
+
+
+def conditions(app: App) -> Iterator[Condition]:
+    """What should be an open Alert now, from the database and the disk alone."""
+    yield from _disk_low(app)
+    yield from _sources(app)
+    yield from _stages(app)
+    yield from _sinks(app)
+
+
+def watch(app: App) -> None:
+    """Raise an Alert for each condition that holds, resolve those that no longer do."""
+    holding = {condition.key: condition for condition in conditions(app)}
+    alerts = app.store.alerts
+    for condition in holding.values():
+        alerts.set_(condition.key, condition.cause, condition.source)
+    for alert in alerts.open():
+        if alert.key.startswith(("source:", "stage:", "sink:", "disk")) and alert.key not in holding:
+            alerts.clear(alert.key)
+
+
+def browser_path() -> str | None:
+    """The browser that browser sources would use."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found:
+        return found
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    return next((str(path) for path in sorted(cache.glob("chromium*/**/chrome")) if path.is_file()), None)
+
+
+def _disk_low(app: App) -> Iterator[Condition]:
+    place = app.config.data_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < GIB:
+        yield Condition("disk", f"only {free // (1 << 20)} MiB free at {place}: collecting pauses below 1 GiB")
+
+
+def _sources(app: App) -> Iterator[Condition]:
+    for state in app.store.sources.all():
+        if state.paused:
+            continue
+        if state.failures >= 1 and state.last_verdict in {"failed", "blocked", "changed", "too_big", "trap"}:
+            cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or 'no details'}"
+            yield Condition(f"source:{state.name}:failing", cause, state.name)
+        elif _silent(state):
+            yield Condition(f"source:{state.name}:silent", f"{state.name}: silent far longer than usual", state.name)
+
+
+def _silent(state: Any) -> bool:
+    """No new post for more than three times the usual gap (and at least a day)."""
+    if not state.usual_gap_seconds or not state.last_new_at:
+        return False
+    quiet = (now() - state.last_new_at).total_seconds()
+    return bool(quiet > max(86400.0, 3 * state.usual_gap_seconds))
+
+
+def _stages(app: App) -> Iterator[Condition]:
+    for stage, oldest in app.store.counts.oldest_waiting().items():
+        if oldest is not None and now() - oldest > STUCK_AFTER:
+            minutes = (now() - oldest).total_seconds() / 60
+            yield Condition(
+                f"stage:{stage}", f"stage {stage} does not move: the oldest item has waited {minutes:.0f} minutes"
+            )
+
+
+def _sinks(app: App) -> Iterator[Condition]:
+    for row in app.store.outbox.waiting(now()):
+        if row.status == "parked" and row.count:
+            yield Condition(
+                f"sink:{row.sink}:parked", f"{row.sink}: {row.count} tickets are parked: {row.last_error or ''}"
+            )
+        elif row.status == "pending" and row.failing:
+            yield Condition(f"sink:{row.sink}:down", f"{row.sink}: {row.count} tickets wait: {row.last_error or ''}")
+
+
+def _safely(app: App) -> list[Condition]:
+    try:
+        return list(conditions(app))
+    except CrawlerError:
+        return []
+
+
+def _looked(part: str, look: Callable[[App], str], app: App) -> Finding:
+    try:
+        return Finding(part, "ok", look(app))
+    except CrawlerError as error:
+        return Finding(part, "failure", str(error), _HINTS.get(part, ""))
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", "ok", version)
+
+
+def _browser() -> Finding:
+    path = browser_path()
+    if path:
+        return Finding("browser", "ok", path)
+    hint = "apt-get install chromium, or: playwright install chromium"
+    return Finding("browser", "warning", "none found: sources of kind browser fail", hint)
+
+
+def _database(app: App) -> str:
+    return f"{app.store.url_shown}: {app.store.posts.count()} posts"
+
+
+def _model(app: App) -> str:
+    app.model.analyse(["ok"], [None])
+    return str(app.model.name)
+
+
+def _kinds(app: App) -> str:
+    return f"{len(app.spiders)} source kinds, {len(app.sink_kinds)} sink kinds"
+
+
+def _sink_blocks(app: App) -> str:
+    return ", ".join(f"{name} ({sink.kind})" for name, sink in app.sinks.items())
+
+
+_LOOKS: dict[str, Callable[[App], str]] = {
+    "database": _database,
+    "kinds": _kinds,
+    "sinks": _sink_blocks,
+    "model": _model,
+}
+_HINTS = {
+    "database": "mention-crawler upgrade creates it or brings it up to date",
+    "model": "reinstall the package, or set sentiment.model",
+    "sinks": "mention-crawler check names the place",
+}
+
+
+def readiness(app: App) -> tuple[bool, list[str]]:
+    """Whether the main job can be done, and every open cause; a database that does not answer is the first of them."""
+    try:
+        causes = [alert.cause for alert in app.store.alerts.open()]
+        app.store.posts.count()
+    except CrawlerError as error:
+        return False, [str(error)]
+    return not causes, causes

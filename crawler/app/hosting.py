@@ -1,0 +1,75 @@
+"""What a crawl child is given: picklable arguments here, the live tools made of them there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from crawler.app import App, now
+from crawler.config import SourceBlock, settings_of
+from crawler.engine.clock import Schedule, next_run
+from crawler.errors import ConfigError, Problem
+from crawler.model import Run, Source, Verdict
+
+if TYPE_CHECKING:
+    from crawler.stages.crawl import Tools
+    from crawler.store import SourceState
+    from spiders.base import SourceSpider
+
+LEASE_SECONDS = 60.0
+LONGEST_PATIENCE = timedelta(hours=6)
+
+
+def child_arguments(app: App) -> tuple[Any, ...]:
+    """Arguments of `stages.crawl.child_main`: how to make the tools, and the path of the config."""
+    return make_tools, str(app.config.path)
+
+
+def make_tools(config_path: str) -> Tools:
+    """In the child: the store, the kinds, Scrapy's settings and the egress rules."""
+    from crawler.scrapy_settings import as_dict
+    from crawler.stages.crawl import Tools
+    from crawler.store import Store
+
+    app = App.load(config_path)
+    store = Store.open(app.config.database_url, durable=False)
+    return Tools(
+        store=store,
+        spider=lambda run: spider_of(app, run),
+        settings=as_dict(app.config.user_agent, app.config.allow_private),
+        policy=app.policy,
+        next_run_at=lambda run, verdict, wait: next_run_at(app, store.sources.get(run.source.name), verdict, wait),
+        lease_seconds=LEASE_SECONDS,
+    )
+
+
+def spider_of(app: App, run: Run) -> tuple[type[SourceSpider], Source]:
+    """The spider class of a run and its Source with validated settings; the row, not the file, says what they are."""
+    source = run.source
+    kind = app.spiders.get(source.kind)
+    if kind is None:
+        problem = Problem(str(app.config.path), 1, 1, f"source {source.name!r}: there is no kind {source.kind!r}")
+        raise ConfigError([problem])
+    settings = settings_of(block_of(source.name, source.kind, source.settings), kind.Settings, app.config)
+    return kind, Source(source.name, source.kind, settings, source.labels, source.cursor, source.validators, source.id)
+
+
+def block_of(name: str, kind: str, raw: Mapping[str, Any]) -> SourceBlock:
+    """A source block made from a row instead of the file."""
+    return SourceBlock(name=name, kind=kind, raw=dict(raw))
+
+
+def next_run_at(app: App, state: SourceState, verdict: Verdict, wait: float | None = None) -> datetime:
+    """When the source is due again: by its schedule, not before the site's own `wait` (seconds), later when it fails."""
+    at = now()
+    due = next_run(schedule_of(state), at, app.config.timezone, state.name, state.usual_gap_seconds)
+    if verdict in (Verdict.FAILED, Verdict.BLOCKED, Verdict.TRAP, Verdict.TOO_BIG):
+        patience = min(LONGEST_PATIENCE, (due - at) * min(8, 1 + state.failures))
+        due = max(due, at + patience)
+    return max(due, at + timedelta(seconds=wait or 0.0))
+
+
+def schedule_of(state: SourceState) -> Schedule:
+    """The schedule of a source as its row has it."""
+    return Schedule.of(state.schedule)

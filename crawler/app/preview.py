@@ -1,0 +1,146 @@
+"""`preview`: one look at a source, a URL or a text: posts, what would match, what would become a ticket, and why.
+
+Nothing is stored and nothing is sent. The fetch happens in a crawl child of its own, so that a page that hangs or swells
+hurts nobody; what it read comes back as rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crawler.app import App, now
+from crawler.app.hosting import block_of
+from crawler.config import settings_of
+from crawler.errors import CrawlerError, ModelUnavailable, NotFound
+from crawler.matching import Matcher
+from crawler.model import Brand, Document, MentionStatus, Post, PostOutcome, Source, StoredMention, StoredPost, Verdict
+from crawler.stages import analyse, triage
+from crawler.stages.crawl import Prepared, prepared
+from crawler.stages.match import find
+
+if TYPE_CHECKING:
+    from crawler.engine.child import Channel
+
+SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Preview:
+    """One row a post, and how the look ended."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    verdict: Verdict = Verdict.OK
+    error: str | None = None
+    network_failed: bool = False
+
+
+def preview_text(app: App, text: str) -> Preview:
+    """Explain a text as if somebody had posted it."""
+    document = Document("https://preview.invalid/", 200, {}, b"", now())
+    row = prepared(Post(text=text), document)
+    return Preview(_rows(app, [row] if row else []))
+
+
+def preview_source(app: App, name: str, kind: str) -> Preview:
+    """Fetch a configured source, or a URL with a source kind, once."""
+    from crawler.engine.errands import errand
+
+    block = next((block for block in app.config.sources if block.name == name), None)
+    if block is None and "://" not in name:
+        known = ", ".join(block.name for block in app.config.sources) or "none"
+        raise NotFound(f"there is no source {name!r} and it is no URL; known sources: {known}")
+    kind_name, raw = (block.kind, dict(block.raw)) if block else (kind, {"url": name})
+    answer = errand(_fetch_main, (str(app.config.path), name, kind_name, raw), SECONDS)
+    if isinstance(answer, str):
+        return Preview([], Verdict.FAILED, answer, network_failed=True)
+    rows, verdict, error, fetched = answer
+    seen = Preview(_rows(app, rows), Verdict(verdict), error)
+    seen.network_failed = not rows and not fetched
+    return seen
+
+
+class _Keeper:
+    """An Intake that keeps posts in memory and writes nothing."""
+
+    def __init__(self) -> None:
+        self.rows: list[Prepared] = []
+        self.fetched = 0
+        self.verdict, self.error = Verdict.OK, None
+
+    def take(self, document: Document, posts: Sequence[Post], **_: object) -> Mapping[PostOutcome, int]:
+        """Keep the posts of one answer."""
+        self.fetched += 1
+        fresh = [row for post in posts if (row := prepared(post, document)) is not None]
+        self.rows += fresh
+        return {PostOutcome.NEW: len(fresh)}
+
+    def note(self, *, fetched: int = 0, verdict: Verdict | None = None, error: Any = None, **_: object) -> None:
+        """Remember how it went."""
+        self.fetched += fetched
+        self.verdict, self.error = verdict or self.verdict, error or self.error
+
+
+def _fetch_main(channel: Channel, config_path: str, name: str, kind: str, raw: dict[str, Any]) -> Any:
+    """In the child: one run of the spider with a keeping Intake."""
+    from crawler.scrapy_settings import as_dict
+    from crawler.stages.crawl_once import run_once
+
+    app = App.load(config_path)
+    spider = app.spiders.get(kind)
+    if spider is None:
+        raise NotFound(f"there is no source kind {kind!r}; known: {', '.join(sorted(app.spiders))}")
+    source = Source(name, kind, settings_of(block_of(name, kind, raw), spider.Settings, app.config))
+    keeper = _Keeper()
+    run_once(spider, source, keeper, as_dict(app.config.user_agent, app.config.allow_private), app.policy)
+    return keeper.rows, keeper.verdict.value, keeper.error, keeper.fetched
+
+
+def _rows(app: App, prepared_rows: Iterable[Prepared]) -> list[dict[str, Any]]:
+    brands = _numbered(app.config.brands)
+    matcher, by_id = Matcher(list(brands.values())), {brand.id: brand for brand in brands.values()}
+    return [_row(app, matcher, by_id, row) for row in prepared_rows]
+
+
+def _numbered(brands: Sequence[Brand]) -> dict[str, Brand]:
+    """Brands of the file with numbers of their own: preview needs no database."""
+    from dataclasses import replace
+
+    return {brand.name: replace(brand, id=number) for number, brand in enumerate(brands, 1)}
+
+
+def _row(app: App, matcher: Matcher, brands: Mapping[int, Brand], row: Prepared) -> dict[str, Any]:
+    post, folded, _, key, _ = row
+    stored = StoredPost(0, key, 1, post, folded, now())
+    found = find(matcher, stored)
+    mentions = [_judged(app, brands[m.brand_id], stored, m.hits) for m in found]
+    return {
+        "id": post.platform_id or key,
+        "url": post.url,
+        "author": post.author.name or post.author.handle,
+        "published_at": post.published_at,
+        "text": f"{post.title}\n{post.text}" if post.title else post.text,
+        "parent": post.parent,
+        "thread": post.thread,
+        "rating": post.rating,
+        "mentions": [mention["found"] for mention in mentions],
+        "would_ticket": any(mention["ticket"] for mention in mentions),
+        "why": "; ".join(mention["why"] for mention in mentions) or "no brand found",
+    }
+
+
+def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, Any]:
+    mention = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.FOUND)
+    found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end}" for hit in hits)
+    try:
+        analysis = analyse.analyse(app.model, [mention])[0]
+    except ModelUnavailable as error:
+        return {"found": found, "ticket": False, "why": f"untagged: {error}"}
+    tagged = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.ANALYSED, analysis)
+    _, ruling = triage.rule_on(tagged, app.config.rules, brand)
+    why = f"{ruling.status}: {ruling.reason}"
+    return {"found": found, "ticket": ruling.status is MentionStatus.TICKETED, "why": why}
+
+
+__all__ = ["CrawlerError", "Preview", "preview_source", "preview_text"]

@@ -1,0 +1,200 @@
+"""`redo parse|match|analyse|triage`: the same stages over the stored past, without the network; `diff` changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from crawler.app import App, now
+from crawler.app.hosting import spider_of
+from crawler.app.syncing import sync
+from crawler.errors import NotFound
+from crawler.model import Decision, Document, MentionStatus, PostOutcome, Run, StoredMention, StoredPost, Verdict
+from crawler.stages import analyse, match, triage
+from crawler.stages.crawl import Prepared, prepared
+
+PAGE = 500
+DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of the past."""
+
+    since: datetime | None = None
+    brand: str | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class Redone:
+    """What changed (or would): rows for people, and sums."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def change(self, what: str, row_id: object, brand: str, before: object, after: object, text: str) -> None:
+        """Note one difference."""
+        self.rows.append({"change": what, "id": row_id, "brand": brand, "before": before, "after": after, "text": text})
+        self.counts[what] += 1
+
+
+def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
+    """Run one stage again over `scope`; NotFound when brand or source do not exist."""
+    sync(app)
+    _check(app, scope)
+    stages: dict[str, Callable[[App, Scope, bool, Redone], None]] = {
+        "parse": _parse,
+        "match": _match,
+        "analyse": _analyse,
+        "triage": _triage,
+    }
+    done = Redone()
+    stages[stage](app, scope, diff, done)
+    return done
+
+
+def _check(app: App, scope: Scope) -> None:
+    if scope.brand and scope.brand not in app.brands:
+        raise NotFound(f"there is no brand {scope.brand!r}; known: {', '.join(app.brands) or 'none'}")
+    if scope.source:
+        app.store.sources.get(scope.source)
+
+
+def _parse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
+    for state in app.store.sources.all(retired=True):
+        if scope.source in (None, state.name):
+            _parse_source(app, state.name, scope, diff, done)
+
+
+def _parse_source(app: App, name: str, scope: Scope, diff: bool, done: Redone) -> None:
+    """Every Document of one source through today's parser; one redo run holds the counters."""
+    run = app.store.runs.begin_redo(app.owner, name)
+    kind, source = spider_of(app, run)
+    spider = kind(source=source)
+    for document in app.store.documents.of(name, scope.since):
+        rows = _read(spider, document)
+        done.counts["documents"] += 1
+        if diff:
+            _compare_posts(app, rows, done)
+        else:
+            _store(app, run, document, rows, done)
+    app.store.runs.finish(run, Verdict.OK, None, 0.0, None)
+
+
+def _read(spider: Any, document: Document) -> list[Prepared]:
+    from spiders.answers import response_of
+
+    posts = spider.read(response_of(document)).posts
+    return [row for post in posts if (row := prepared(post, document)) is not None]
+
+
+def _store(app: App, run: Run, document: Document, rows: Sequence[Prepared], done: Redone) -> None:
+    outcome = app.store.intake.take(run, document, rows, None, None)
+    for kind, count in outcome.items():
+        if count and kind is not PostOutcome.DROPPED:
+            done.counts[f"posts {kind.value}"] += count
+
+
+def _compare_posts(app: App, rows: Sequence[Prepared], done: Redone) -> None:
+    known = app.store.posts.hashes([(site, key) for _, _, _, key, site in rows])
+    for post, _, digest, key, site in rows:
+        before = known.get((site, key))
+        if before is None:
+            done.change("new post", key, "", None, site, post.text)
+        elif before != digest:
+            done.change("changed post", key, "", before, digest, post.text)
+
+
+def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
+    matcher, config_version = app.matcher(), app.store.config.version()
+    names = {brand.id: brand.name for brand in app.brands.values()}
+    for posts in _pages(app.store.posts.iterate(scope.since, None, scope.source)):
+        found = [(post, match.find(matcher, post)) for post in posts]
+        before = app.store.mentions.of_posts([post.id for post in posts])
+        for post, matches in found:
+            now_there = {names[m.brand_id] for m in matches}
+            _compare_brands(post, now_there, before.get(post.id, frozenset()), scope, done)
+        if not diff:
+            rows = [(post.id, {m.brand_id: (m.query_version, m.hits) for m in matches}) for post, matches in found]
+            app.store.mentions.record(matcher.version, rows, config_version)
+
+
+def _compare_brands(post: StoredPost, now_there: set[str], before: frozenset[str], scope: Scope, done: Redone) -> None:
+    wanted = {scope.brand} if scope.brand else now_there | before
+    for brand in sorted((now_there - before) & wanted):
+        done.change("mention gained", post.id, brand, None, brand, match.full_text(post.post))
+    for brand in sorted((before - now_there) & wanted):
+        done.change("mention lost", post.id, brand, brand, None, match.full_text(post.post))
+    done.counts["posts"] += 1
+
+
+def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
+    for mentions in _mentions(app, scope, 64):
+        fresh = analyse.analyse(app.model, mentions)
+        for mention, analysis in zip(mentions, fresh, strict=True):
+            old = mention.analysis
+            before = f"{old.tone}, {old.intent}" if old else None
+            after = f"{analysis.tone}, {analysis.intent}"
+            done.counts["mentions"] += 1
+            if before != after:
+                done.change("tone", mention.id, mention.brand, before, after, match.full_text(mention.post.post))
+        if not diff:
+            app.store.mentions.save_analyses(list(zip(mentions, fresh, strict=True)))
+
+
+def _triage(app: App, scope: Scope, diff: bool, done: Redone) -> None:
+    for mentions in _mentions(app, scope, triage.BATCH):
+        settled = [m for m in mentions if m.status in (MentionStatus.TICKETED, MentionStatus.JOINED)]
+        for mention in settled if diff else ():
+            _compare_ruling(app, mention, done)
+        open_ones = [m for m in mentions if m.status in DECIDED and m.analysis]
+        decisions = triage.decide(app.store, open_ones, app.config.rules, app.brands, now())
+        _compare_decisions(open_ones, decisions, done)
+        if not diff:
+            app.store.tickets.decide(decisions, app.store.config.version())
+
+
+def _compare_ruling(app: App, mention: StoredMention, done: Redone) -> None:
+    """A ticket that today's rules would not open: shown, never taken back."""
+    _, ruling = triage.rule_on(mention, app.config.rules, app.brands.get(mention.brand))
+    if ruling.status is not MentionStatus.TICKETED:
+        done.change(
+            "ticket lost", mention.id, mention.brand, mention.status, ruling.status, match.full_text(mention.post.post)
+        )
+
+
+def _compare_decisions(mentions: Sequence[StoredMention], decisions: Sequence[Decision], done: Redone) -> None:
+    by_id = {mention.id: mention for mention in mentions}
+    for decision in decisions:
+        mention = by_id[decision.mention_id]
+        done.counts["mentions"] += 1
+        if mention.status is not decision.status:
+            gained = decision.status in (MentionStatus.TICKETED, MentionStatus.JOINED)
+            what = "ticket gained" if gained else "outcome"
+            done.change(
+                what, mention.id, mention.brand, mention.status, decision.status, match.full_text(mention.post.post)
+            )
+
+
+def _mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMention]]:
+    filters = {"since": scope.since, "brand": scope.brand, "source": scope.source}
+    wanted = {name: value for name, value in filters.items() if value}
+    before: int | None = None
+    while page := app.store.mentions.list(**wanted, before_id=before, limit=size):
+        yield page
+        before = page[-1].id
+
+
+def _pages(posts: Iterator[StoredPost]) -> Iterator[list[StoredPost]]:
+    page: list[StoredPost] = []
+    for post in posts:
+        page.append(post)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page

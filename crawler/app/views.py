@@ -1,0 +1,178 @@
+"""Rows for people and for `--json`: one stable shape for each noun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from crawler.app import App
+from crawler.errors import NotFound
+from crawler.model import Event, StoredMention
+from crawler.stages.match import full_text
+
+PAGE = 500
+
+
+def source_rows(app: App) -> list[dict[str, Any]]:
+    """Every source that is not retired, with its state in one word."""
+    posts = app.store.counts.posts_by_source()
+    return [_source(state, posts.get(state.name, 0)) for state in app.store.sources.all()]
+
+
+def source_row(app: App, name: str) -> dict[str, Any]:
+    """One source, whole; NotFound names the known ones."""
+    for state in app.store.sources.all():
+        if state.name == name:
+            return asdict(state)
+    known = ", ".join(sorted(state.name for state in app.store.sources.all()))
+    raise NotFound(f"there is no source {name!r}; known: {known or 'none; run `mention-crawler crawl` once'}")
+
+
+def kind_rows(config: str | None, package: str) -> list[dict[str, Any]]:
+    """Kinds with their first line of documentation and their settings."""
+    from crawler.app.kinds import sink_kinds, spider_kinds
+    from crawler.app.setting_up import plugin_dir
+
+    kinds: Mapping[str, Any] = (spider_kinds if package == "spiders" else sink_kinds)(plugin_dir(config))
+    return [
+        {
+            "kind": name,
+            "about": (kind.__doc__ or "").strip().split("\n")[0],
+            "settings": list(kind.Settings.model_fields),
+        }
+        for name, kind in sorted(kinds.items())
+    ]
+
+
+def mention_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+    """Mentions, newest first, read page by page; `limit` 0 = all."""
+    return islice(_mentions(app, {name: value for name, value in filters.items() if value}), limit or None)
+
+
+def mention_whole(app: App, mention_id: int) -> dict[str, Any]:
+    """One mention with the whole why and its life."""
+    mention = app.store.mentions.get(mention_id)
+    if mention is None:
+        raise NotFound(f"there is no mention {mention_id}")
+    life = app.store.events.of("mention", mention_id) + app.store.events.of("post", mention.post.id)
+    return {
+        **mention_row(mention),
+        "hits": [asdict(hit) for hit in mention.hits],
+        "query_version": mention.query_version,
+        "model": mention.analysis.model if mention.analysis else None,
+        "intent_reason": mention.analysis.intent_reason if mention.analysis else None,
+        "flags": list(mention.analysis.flags) if mention.analysis else [],
+        "post_version": mention.post.version,
+        "sources": list(mention.post.sources),
+        "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
+    }
+
+
+def mention_row(mention: StoredMention) -> dict[str, Any]:
+    """The stable shape of `mentions list --json`."""
+    post, analysis = mention.post.post, mention.analysis
+    first = mention.hits[0] if mention.hits else None
+    return {
+        "id": mention.id,
+        "brand": mention.brand,
+        "entity": first.entity if first else None,
+        "entity_kind": first.kind.value if first else None,
+        "source": mention.post.sources[0] if mention.post.sources else None,
+        "url": post.url,
+        "author": post.author.name or post.author.handle,
+        "published_at": post.published_at or mention.post.seen_at,
+        "text": full_text(post),
+        "spans": [[hit.start, hit.end] for hit in mention.hits],
+        "language": analysis.language if analysis else None,
+        "tone": analysis.tone.value if analysis else None,
+        "tone_scores": dict(analysis.tone_scores) if analysis else None,
+        "intent": analysis.intent.value if analysis else None,
+        "confidence": analysis.confidence if analysis else None,
+        "status": mention.status.value,
+        "ticket_key": mention.ticket_key,
+        "reason": mention.reason,
+    }
+
+
+def ticket_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+    """One row a ticket and sink, newest first; the stable shape of `tickets list --json`."""
+    rows = app.store.tickets.list(**{name: value for name, value in filters.items() if value}, limit=limit)
+    return (_ticket(row) for row in rows)
+
+
+def ticket_whole(app: App, key: str) -> dict[str, Any]:
+    """One ticket with its text, deliveries and life."""
+    stored = app.store.tickets.get(key)
+    if stored is None:
+        raise NotFound(f"there is no ticket {key!r}")
+    life = app.store.events.of("ticket", stored.id)
+    for delivery in stored.deliveries:
+        life += app.store.events.of("delivery", delivery.id)
+    return {
+        **{name: value for name, value in asdict(stored).items() if name != "deliveries"},
+        "deliveries": [asdict(delivery) for delivery in stored.deliveries],
+        "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
+    }
+
+
+def alert_rows(app: App, every: bool) -> list[dict[str, Any]]:
+    """Open alerts, or all of them."""
+    return [asdict(alert) for alert in (app.store.alerts.list() if every else app.store.alerts.open())]
+
+
+def sink_rows(app: App) -> list[dict[str, Any]]:
+    """Sinks with abilities and what stands in their outbox."""
+    counts = app.store.counts.deliveries_by_sink()
+    return [
+        {
+            "name": name,
+            "kind": sink.kind,
+            "can": sorted(sink.can),
+            **{status: counts.get((name, status), 0) for status in ("sent", "pending", "parked")},
+        }
+        for name, sink in app.sinks.items()
+    ]
+
+
+def _mentions(app: App, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    before: int | None = None
+    while page := app.store.mentions.list(**filters, before_id=before, limit=PAGE):
+        yield from map(mention_row, page)
+        before = page[-1].id
+
+
+def _source(state: Any, posts: int) -> dict[str, Any]:
+    row = asdict(state)
+    return {
+        "name": state.name,
+        "kind": state.kind,
+        "state": "paused" if state.paused else "failing" if state.failures else "ready",
+        "posts": posts,
+        "error": state.last_error,
+        **{name: value for name, value in row.items() if name not in {"name", "kind", "settings", "last_error"}},
+    }
+
+
+def _ticket(row: Any) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "mention_ids": list(row.mention_ids),
+        "subject": row.subject,
+        "priority": row.priority,
+        "sink": row.sink,
+        "status": row.status,
+        "remote_id": row.remote_id,
+        "remote_url": row.remote_url,
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "brand": row.brand,
+        "opened_at": row.opened_at,
+        "error": row.error,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    row = asdict(event)
+    return {name: row[name] for name in ("at", "what", "before", "after", "actor", "note")}
