@@ -6,7 +6,7 @@ Nothing here opens a file or a socket, and nothing raises on any input: what can
 from __future__ import annotations
 
 from crawler.text.dates import parse_when
-from crawler.text.folding import clean_text, content_hash, fold, fold_with_offsets
+from crawler.text.folding import clean_text, content_hash, fold, fold_with_offsets, folded_hash
 from crawler.text.markup import strip_markup
 from crawler.text.urls import canonical_url, site_of
 
@@ -16,6 +16,7 @@ __all__ = [
     "content_hash",
     "fold",
     "fold_with_offsets",
+    "folded_hash",
     "parse_when",
     "site_of",
     "strip_markup",

@@ -169,4 +169,9 @@ def fold_with_offsets(text: str) -> tuple[str, list[int]]:
 
 def content_hash(text: str) -> str:
     """The first 32 hex digits of sha256 over the folded text: equal for texts that read the same."""
-    return hashlib.sha256(fold(text).strip().encode("utf-8", "replace")).hexdigest()[:32]
+    return folded_hash(fold(text))
+
+
+def folded_hash(folded: str) -> str:
+    """`content_hash` of a text that is folded already."""
+    return hashlib.sha256(folded.strip().encode("utf-8", "replace")).hexdigest()[:32]
