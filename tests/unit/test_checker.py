@@ -127,7 +127,7 @@ a mention doubled -> mention doubled: INSERT INTO mentions VALUES (13, 2, 1, 'ig
 a mention of noise -> mention invented: INSERT INTO mentions VALUES (13, 3, 1, 'ignored', NULL)
 a mention left lying -> mention unfinished: UPDATE mentions SET status = 'analysed' WHERE id = 12
 a ticket never made -> ticket missing: UPDATE mentions SET status = 'ignored', ticket_id = NULL WHERE id = 14
-a ticket without reason -> ticket without reason: UPDATE mentions SET status = 'joined', ticket_id = 7 WHERE id = 12; {link}
+an odd ticket -> ticket without reason: UPDATE mentions SET status = 'joined', ticket_id = 7 WHERE id = 12; {link}
 a ticket row lost -> ticket lost: DELETE FROM tickets
 a link lost -> ticket lost: DELETE FROM ticket_mentions WHERE mention_id = 14
 a link too many -> ticket invented: {link}
@@ -151,7 +151,7 @@ STATEMENTS = [re.split(r" -> |: ", line.format_map(SHORT), maxsplit=2) for line 
 ELSEWHERE: dict[str, tuple[Callable[[Base], object], str]] = {
     "a loss in the helpdesk": (lambda base: base.help.clear(), "helpdesk ticket lost"),
     "a double in the helpdesk": (lambda base: base.help.append(HELP[0] | {"id": "32"}), "helpdesk ticket doubled"),
-    "a stranger in the helpdesk": (lambda base: base.help.append(HELP[0] | {"key": "mc-5"}), "helpdesk ticket invented"),
+    "a stranger in there": (lambda base: base.help.append(HELP[0] | {"key": "mc-5"}), "helpdesk ticket invented"),
     "a served post that never came": (lambda base: base.log[0]["posts"].append(entry(6, "sixth")), "post lost"),
     "an own post with a ticket": (lambda base: base.log[2]["posts"][0].update(own=True), "ticket without reason"),
 }  # fmt: skip

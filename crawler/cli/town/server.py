@@ -85,6 +85,7 @@ def _server(handler: type[BaseHTTPRequestHandler]) -> _Server:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
     server_version = "town"
     sys_version = ""
     timeout = 30
