@@ -1,0 +1,90 @@
+"""Alerts: what needs a person. One open alert a key; it goes by itself when its cause does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crawler.model import Alert
+from crawler.store import events
+from crawler.store import tables as t
+from crawler.store.events import Part
+from crawler.store.types import AnyRow
+
+Found = list[Alert]
+_NAMES = ("key", "cause", "source", "first_seen", "last_seen", "resolved_at", "id")
+
+
+class Alerts(Part):
+    """Raises, clears and reads alerts."""
+
+    def set_(self, key: str, cause: str, source: str | None = None) -> bool:
+        """Say that the condition `key` holds; True when it is new. An open alert takes the new cause and time."""
+        return self.db.transact(lambda connection: self._set(connection, key, cause, source))
+
+    def clear(self, key: str) -> bool:
+        """Say that the condition is over; True when an alert was open."""
+        return self.db.transact(lambda connection: self._clear(connection, key))
+
+    def open(self) -> Found:
+        """Every unresolved alert, oldest first."""
+        return self._read(t.alerts.c.resolved_at.is_(None))
+
+    def list(self, all: bool = False, limit: int = 500) -> Found:
+        """Open alerts, with `all` also the newest resolved ones; newest first."""
+        if not all:
+            return self.open()[::-1][:limit]
+        query = sa.select(t.alerts).order_by(t.alerts.c.id.desc()).limit(limit)
+        with self.db.read() as connection:
+            return [_alert(row) for row in connection.execute(query)]
+
+    def unsent(self) -> Found:
+        """Alerts whose start, or whose end after a told start, nobody was told yet; oldest first."""
+        columns = t.alerts.c
+        started = sa.and_(columns.sent_at.is_(None), columns.resolved_at.is_(None))
+        ended = sa.and_(columns.sent_at.is_not(None), columns.resolved_at.is_not(None), columns.end_sent_at.is_(None))
+        return self._read(sa.or_(started, ended))
+
+    def mark_sent(self, ids: Sequence[int]) -> None:
+        """Remember that these were told: their start, and their end when they are resolved."""
+        columns = t.alerts.c
+        now = self.now()
+        update = (
+            sa.update(t.alerts)
+            .where(columns.id.in_(ids))
+            .values(
+                sent_at=sa.func.coalesce(columns.sent_at, sa.bindparam("now", now, t.alerts.c.sent_at.type)),
+                end_sent_at=sa.case((columns.resolved_at.is_not(None), now), else_=columns.end_sent_at),
+            )
+        )
+        self.db.transact(lambda connection: connection.execute(update))
+
+    def _read(self, condition: sa.ColumnElement[bool]) -> Found:
+        with self.db.read() as connection:
+            return [
+                _alert(row) for row in connection.execute(sa.select(t.alerts).where(condition).order_by(t.alerts.c.id))
+            ]
+
+    def _set(self, connection: Connection, key: str, cause: str, source: str | None) -> bool:
+        columns = t.alerts.c
+        now = self.now()
+        still = sa.update(t.alerts).where(columns.key == key, columns.resolved_at.is_(None))
+        if connection.execute(still.values(cause=cause, source=source, last_seen=now)).rowcount:
+            return False
+        values = {"key": key, "cause": cause, "source": source, "first_seen": now, "last_seen": now}
+        alert_id = connection.execute(sa.insert(t.alerts).values(values).returning(columns.id)).scalar_one()
+        events.add(connection, [self.event("alert", alert_id, "status", None, "open", cause)])
+        return True
+
+    def _clear(self, connection: Connection, key: str) -> bool:
+        columns = t.alerts.c
+        update = sa.update(t.alerts).where(columns.key == key, columns.resolved_at.is_(None))
+        ended = connection.execute(update.values(resolved_at=self.now()).returning(columns.id)).all()
+        events.add(connection, [self.event("alert", row.id, "status", "open", "resolved", key) for row in ended])
+        return bool(ended)
+
+
+def _alert(row: AnyRow) -> Alert:
+    return Alert(**{name: getattr(row, name) for name in _NAMES})

@@ -1,0 +1,224 @@
+"""The outbox: deliveries on their way to sinks.
+
+A claim commits the attempt BEFORE the call: that is the intent. A delivery that was claimed and never settled comes
+back doubtful, so whoever sends it asks the helpdesk first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crawler.model import Change, Delivery, DeliveryStatus, Event, Priority, Remote, TicketStatus
+from crawler.store import events
+from crawler.store import tables as t
+from crawler.store.events import Part
+from crawler.store.tickets import ticket_of
+from crawler.store.types import AnyRow
+
+Later = tuple[int, str, datetime, bool]
+_PENDING = DeliveryStatus.PENDING.value
+_SENT = DeliveryStatus.SENT.value
+_PARKED = DeliveryStatus.PARKED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The outbox at a glance: rows by (sink, status), how many are due now, and since when the oldest waits."""
+
+    counts: Mapping[tuple[str, DeliveryStatus], int]
+    due: int
+    oldest: datetime | None
+    oldest_by_sink: Mapping[str, datetime] = field(default_factory=dict)
+
+
+class Outbox(Part):
+    """Claims and settles deliveries."""
+
+    def claim(
+        self, owner: str, now: datetime, limit: int, lease_seconds: float, sinks: Collection[str]
+    ) -> list[Delivery]:
+        """Take up to `limit` due deliveries of these sinks and commit the attempt.
+
+        A change waits until its ticket was created and its earlier changes are through. `doubtful` is set when an
+        earlier attempt was never settled, or was settled so.
+        """
+        until = now + timedelta(seconds=lease_seconds)
+        return self.db.transact(lambda connection: self._claim(connection, owner, now, until, limit, sinks))
+
+    def settle(
+        self,
+        owner: str,
+        sent: Sequence[tuple[int, Remote]],
+        later: Sequence[Later],
+        parked: Sequence[tuple[int, str]],
+    ) -> list[int]:
+        """Record how the owner's deliveries ended, in one transaction; returns the ids that it no longer held.
+
+        `later` rows are (id, error, not before, doubtful).
+        """
+        return self.db.transact(lambda connection: self._settle(connection, owner, sent, later, parked))
+
+    def release(self, owner: str) -> int:
+        """Give back what the owner claimed and did NOT try; returns how many."""
+        columns = t.deliveries.c
+        update = (
+            sa.update(t.deliveries)
+            .where(columns.owner == owner, columns.status == _PENDING)
+            .values(owner=None, lease_until=None, attempts=columns.attempts - 1)
+        )
+        return self.db.transact(lambda connection: connection.execute(update).rowcount)
+
+    def retry(self, ticket_key: str | None = None, sink: str | None = None) -> int:
+        """Make parked deliveries of a ticket, of a sink or all pending again, and waiting ones due now.
+
+        Returns how many were touched. An attempt that was in doubt stays so.
+        """
+        return self.db.transact(lambda connection: self._retry(connection, ticket_key, sink))
+
+    def waiting(self, now: datetime) -> Waiting:
+        """What is in the outbox."""
+        columns = t.deliveries.c
+        by_status = sa.select(columns.sink, columns.status, sa.func.count()).group_by(columns.sink, columns.status)
+        pending = columns.status == _PENDING
+        oldest = sa.select(columns.sink, sa.func.min(columns.created_at)).where(pending).group_by(columns.sink)
+        due = sa.select(sa.func.count()).where(pending, columns.not_before <= now, _unleased(now))
+        with self.db.read() as connection:
+            counts = {(sink, DeliveryStatus(status)): n for sink, status, n in connection.execute(by_status)}
+            since = {str(sink): at for sink, at in connection.execute(oldest)}
+            ready = connection.execute(due).scalar_one()
+        return Waiting(counts, ready, min(since.values(), default=None), since)
+
+    def _claim(
+        self,
+        connection: Connection,
+        owner: str,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        sinks: Collection[str],
+    ) -> list[Delivery]:
+        rows = connection.execute(_due(now, limit, sinks)).all()
+        if not rows:
+            return []
+        columns = t.deliveries.c
+        for row in rows:
+            values = {"owner": owner, "lease_until": until, "attempted_at": now, "attempts": columns.attempts + 1}
+            values["doubtful"] = _doubtful(row)
+            connection.execute(sa.update(t.deliveries).where(columns.id == row.id).values(values))
+        tickets = _tickets(connection, rows)
+        remotes = _remotes(connection, [row for row in rows if row.number])
+        return [_delivery(row, tickets[row.ticket_id], remotes.get((row.ticket_id, row.sink))) for row in rows]
+
+    def _settle(
+        self,
+        connection: Connection,
+        owner: str,
+        sent: Sequence[tuple[int, Remote]],
+        later: Sequence[Later],
+        parked: Sequence[tuple[int, str]],
+    ) -> list[int]:
+        changes: list[Event] = []
+        outcomes = [(row_id, self._sent(remote)) for row_id, remote in sent]
+        outcomes += [(row_id, _later(error, at, doubtful)) for row_id, error, at, doubtful in later]
+        outcomes += [(row_id, self._parked(error)) for row_id, error in parked]
+        lost = [row_id for row_id, values in outcomes if not self._close(connection, owner, row_id, values, changes)]
+        events.add(connection, changes)
+        return lost
+
+    def _close(
+        self, connection: Connection, owner: str, row_id: int, values: dict[str, Any], changes: list[Event]
+    ) -> bool:
+        columns = t.deliveries.c
+        mine = (columns.id == row_id, columns.owner == owner, columns.status == _PENDING)
+        update = sa.update(t.deliveries).where(*mine).values(values | {"owner": None, "lease_until": None})
+        if connection.execute(update).rowcount != 1:
+            return False
+        if "status" in values:
+            changes.append(self.event("delivery", row_id, "status", _PENDING, values["status"], values["error"]))
+        return True
+
+    def _sent(self, remote: Remote) -> dict[str, Any]:
+        status = remote.status.value if remote.status else None
+        told = {"remote_id": remote.id, "remote_url": remote.url, "remote_status": status}
+        return told | {"status": _SENT, "settled_at": self.now(), "doubtful": False, "error": None}
+
+    def _parked(self, error: str) -> dict[str, Any]:
+        return {"status": _PARKED, "settled_at": self.now(), "error": error}
+
+    def _retry(self, connection: Connection, ticket_key: str | None, sink: str | None) -> int:
+        columns = t.deliveries.c
+        free = sa.or_(columns.status == _PARKED, sa.and_(columns.status == _PENDING, columns.owner.is_(None)))
+        query = sa.select(columns.id, columns.status).where(free)
+        if ticket_key is not None:
+            query = query.join(t.tickets).where(t.tickets.c.key == ticket_key)
+        if sink is not None:
+            query = query.where(columns.sink == sink)
+        rows = connection.execute(query.with_for_update(of=t.deliveries)).all()
+        parked = [row for row in rows if row.status == _PARKED]
+        ready = {"status": _PENDING, "not_before": self.now(), "settled_at": None}
+        for row in rows:
+            connection.execute(sa.update(t.deliveries).where(columns.id == row.id).values(ready))
+        events.add(connection, [self.event("delivery", row.id, "status", _PARKED, _PENDING, "retry") for row in parked])
+        return len(rows)
+
+
+def _later(error: str, not_before: datetime, doubtful: bool) -> dict[str, Any]:
+    return {"error": error, "not_before": not_before, "doubtful": doubtful}
+
+
+def _unleased(now: datetime) -> sa.ColumnElement[bool]:
+    columns = t.deliveries.c
+    return sa.or_(columns.lease_until.is_(None), columns.lease_until <= now)
+
+
+def _due(now: datetime, limit: int, sinks: Collection[str]) -> sa.Select[Any]:
+    columns = t.deliveries.c
+    earlier, create = t.deliveries.alias("earlier"), t.deliveries.alias("created")
+    same = (earlier.c.ticket_id == columns.ticket_id, earlier.c.sink == columns.sink)
+    blocked = sa.exists().where(*same, earlier.c.number < columns.number, earlier.c.status == _PENDING)
+    first = (create.c.ticket_id == columns.ticket_id, create.c.sink == columns.sink, create.c.number == 0)
+    created = sa.or_(columns.number == 0, sa.exists().where(*first, create.c.status == _SENT))
+    return (
+        sa.select(t.deliveries)
+        .where(columns.status == _PENDING, columns.not_before <= now, columns.sink.in_(list(sinks)), _unleased(now))
+        .where(created, ~blocked)
+        .order_by(columns.not_before, columns.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=t.deliveries)
+    )
+
+
+def _doubtful(row: AnyRow) -> bool:
+    # An owner still written down means: claimed, and nobody told how it ended.
+    return bool(row.doubtful or row.owner is not None)
+
+
+def _tickets(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, Any]:
+    query = sa.select(t.tickets).where(t.tickets.c.id.in_({row.ticket_id for row in rows}))
+    return {row.id: ticket_of(row) for row in connection.execute(query)}
+
+
+def _remotes(connection: Connection, rows: Sequence[AnyRow]) -> dict[tuple[int, str], Remote]:
+    columns = t.deliveries.c
+    query = sa.select(t.deliveries).where(columns.ticket_id.in_({row.ticket_id for row in rows}), columns.number == 0)
+    return {(row.ticket_id, row.sink): _remote(row) for row in connection.execute(query)} if rows else {}
+
+
+def _remote(row: AnyRow) -> Remote:
+    return Remote(row.remote_id, row.remote_url, TicketStatus(row.remote_status) if row.remote_status else None)
+
+
+def _delivery(row: AnyRow, ticket: Any, remote: Remote | None) -> Delivery:
+    change = row.change and Change(
+        key=row.change["key"],
+        comment=row.change["comment"],
+        priority=Priority(row.change["priority"]) if row.change["priority"] else None,
+        status=TicketStatus(row.change["status"]) if row.change["status"] else None,
+    )
+    return Delivery(row.id, row.sink, ticket, row.attempts + 1, _doubtful(row), remote, change)

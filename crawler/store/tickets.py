@@ -1,0 +1,414 @@
+"""Triage's decisions become tickets, deliveries and history in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crawler.errors import NotFound
+from crawler.model import (
+    Change,
+    Decision,
+    DeliveryStatus,
+    Event,
+    MentionStatus,
+    Priority,
+    StoredMention,
+    Ticket,
+    TicketStatus,
+)
+from crawler.store import events
+from crawler.store import tables as t
+from crawler.store.db import chunks
+from crawler.store.events import Part
+from crawler.store.types import AnyRow
+
+# Shorter texts ("it does not work") say the same in the mouths of strangers: they are not reposts.
+_SHORTEST_REPOST = 40
+_STEP = 100
+_HANDED_OVER = frozenset({MentionStatus.TICKETED.value, MentionStatus.JOINED.value})
+
+
+@dataclass(frozen=True, slots=True)
+class TriageCount:
+    """What a batch of decisions came to. `left_alone`: mentions that had a ticket already, or are gone."""
+
+    ticketed: int = 0
+    joined: int = 0
+    review: int = 0
+    ignored: int = 0
+    left_alone: int = 0
+    tickets_new: int = 0
+    deliveries_new: int = 0
+
+    def __add__(self, other: TriageCount) -> TriageCount:
+        mine, theirs = asdict(self), asdict(other)
+        return TriageCount(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """A ticket that a mention could join."""
+
+    id: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """Where one delivery of a ticket stands; `number` 0 creates the ticket, the others change it."""
+
+    id: int
+    sink: str
+    number: int
+    status: DeliveryStatus
+    attempts: int
+    doubtful: bool
+    error: str | None
+    remote_id: str | None
+    remote_url: str | None
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTicket:
+    """A ticket with the mentions it stands for and its deliveries."""
+
+    ticket: Ticket
+    status: TicketStatus
+    rule: str
+    mention_ids: tuple[int, ...]
+    deliveries: tuple[DeliveryState, ...]
+
+
+class Tickets(Part):
+    """Reads tickets and makes them."""
+
+    def decide(self, decisions: Sequence[Decision], config_version: int) -> TriageCount:
+        """Carry out triage's decisions. A mention that has a ticket is left alone, so a repeat changes nothing.
+
+        A decision whose ticket key exists joins that ticket. A join adds a comment for every sink of the ticket.
+        Raises NotFound when `join` names no ticket, ValueError when a decision for a ticket carries none.
+        """
+        total = TriageCount()
+        for some in chunks(decisions, _STEP):
+            total += self.db.transact(lambda c, some=some: _Deciding(self, c, config_version).run(some))  # type: ignore[misc]
+        return total
+
+    def open_for(self, mentions: Sequence[StoredMention], window_days: float = 7) -> dict[int, OpenTicket]:
+        """Mention id -> the newest open ticket of the last days that it belongs to.
+
+        Same brand, and same author in the same thread, or the same text (of 40 folded characters or more).
+        """
+        since = self.now() - timedelta(days=window_days)
+        found: dict[int, OpenTicket] = {}
+        with self.db.read() as connection:
+            hashes = _hashes(connection, mentions)
+            for some in chunks(mentions):
+                links = _open_links(connection, some, hashes, since)
+                for mention in some:
+                    ticket = _best(links, mention, hashes.get(mention.post.id))
+                    if ticket is not None:
+                        found[mention.id] = ticket
+        return found
+
+    def get(self, key: str | int) -> StoredTicket:
+        """One ticket by key or id. Raises NotFound."""
+        condition = t.tickets.c.id == key if isinstance(key, int) else t.tickets.c.key == key
+        with self.db.read() as connection:
+            found = _stored(connection, connection.execute(sa.select(t.tickets).where(condition)).all())
+        if not found:
+            raise NotFound(f"there is no ticket {key}: `mention-crawler tickets list` shows them")
+        return found[0]
+
+    def list(
+        self,
+        *,
+        brand: str | None = None,
+        sink: str | None = None,
+        status: DeliveryStatus | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after_id: int = 0,
+        limit: int = 500,
+        newest: bool = False,
+    ) -> list[StoredTicket]:
+        """Tickets by id above `after_id` (below it with `newest`); `status` is that of a delivery."""
+        columns = t.tickets.c
+        query = sa.select(t.tickets).order_by(columns.id.desc() if newest else columns.id).limit(limit)
+        if after_id:
+            query = query.where(columns.id < after_id if newest else columns.id > after_id)
+        query = query.where(*_conditions(brand, sink, status, since, until))
+        with self.db.read() as connection:
+            return _stored(connection, connection.execute(query).all())
+
+    def count(self) -> int:
+        """How many tickets there are."""
+        with self.db.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(t.tickets)).scalar_one()
+
+
+@dataclass
+class _Deciding:
+    """One batch of decisions inside one transaction."""
+
+    part: Part
+    connection: Connection
+    config_version: int
+    count: TriageCount = TriageCount()
+    changes: list[Event] = field(default_factory=list)
+
+    def run(self, decisions: Sequence[Decision]) -> TriageCount:
+        mentions = self._mentions([decision.mention_id for decision in decisions])
+        done: set[int] = set()
+        for decision in decisions:
+            row = mentions.get(decision.mention_id)
+            if row is None or row.status in _HANDED_OVER or row.id in done:
+                self.count += TriageCount(left_alone=1)
+                continue
+            done.add(row.id)
+            self._one(decision, row)
+        events.add(self.connection, self.changes, self.config_version)
+        return self.count
+
+    def _mentions(self, ids: Sequence[int]) -> dict[int, AnyRow]:
+        columns, post = t.mentions.c, t.posts.c
+        facts = (post.site, post.thread, post.author_handle, post.author_name, post.content_hash, post.folded)
+        query = (
+            sa.select(
+                columns.id, columns.post_id, columns.brand_id, columns.status, columns.reason, columns.rule, *facts
+            )
+            .join_from(t.mentions, t.posts)
+            .where(columns.id.in_(ids))
+            .order_by(columns.id)
+            .with_for_update(of=t.mentions)
+        )
+        return {row.id: row for row in self.connection.execute(query)}
+
+    def _one(self, decision: Decision, row: AnyRow) -> None:
+        if decision.status == MentionStatus.TICKETED:
+            self._ticket(decision, row)
+        elif decision.status == MentionStatus.JOINED:
+            self._join(decision, row, self._by_id(decision))
+        elif decision.status in (MentionStatus.REVIEW, MentionStatus.IGNORED):
+            self._move(decision, row, decision.status, None)
+        else:
+            raise ValueError(f"mention {row.id}: {decision.status} is not an outcome of triage")
+
+    def _ticket(self, decision: Decision, row: AnyRow) -> None:
+        if decision.ticket is None:
+            raise ValueError(f"mention {row.id}: the decision opens a ticket but carries none")
+        values = _ticket_values(decision.ticket) | {
+            "brand_id": row.brand_id,
+            "rule": decision.rule,
+            "opened_at": decision.ticket.opened_at or self.part.now(),
+            "config_version": self.config_version,
+            "mention_count": 0,
+        }
+        insert = self.part.db.upsert(t.tickets, values, ("key",)).returning(t.tickets.c.id)
+        ticket_id = self.connection.execute(insert).scalar()
+        if ticket_id is None:
+            same = sa.select(t.tickets).where(t.tickets.c.key == decision.ticket.key).with_for_update()
+            self._join(decision, row, self.connection.execute(same).one())
+            return
+        self.count += TriageCount(tickets_new=1)
+        self._log("ticket", ticket_id, None, TicketStatus.OPEN, decision.ticket.key)
+        for sink in dict.fromkeys(decision.sinks):
+            self._delivery(ticket_id, sink, 0, None)
+        self._link(ticket_id, row, opened=True)
+        self._move(decision, row, MentionStatus.TICKETED, ticket_id)
+
+    def _by_id(self, decision: Decision) -> AnyRow:
+        query = sa.select(t.tickets).where(t.tickets.c.id == decision.join).with_for_update()
+        found = self.connection.execute(query).first()
+        if found is None:
+            raise NotFound(f"mention {decision.mention_id}: there is no ticket {decision.join} to join")
+        return found
+
+    def _join(self, decision: Decision, row: AnyRow, ticket: AnyRow) -> None:
+        if self._link(ticket.id, row, opened=False):
+            change = Change(key=f"{ticket.key}/m{row.id}", comment=decision.note or decision.reason)
+            for sink, number in self._sinks(ticket.id):
+                self._delivery(ticket.id, sink, number + 1, change)
+        self._move(decision, row, MentionStatus.JOINED, ticket.id)
+
+    def _sinks(self, ticket_id: int) -> list[tuple[str, int]]:
+        columns = t.deliveries.c
+        query = sa.select(columns.sink, sa.func.max(columns.number)).where(columns.ticket_id == ticket_id)
+        rows = self.connection.execute(query.group_by(columns.sink).order_by(columns.sink)).all()
+        return [(str(sink), int(number)) for sink, number in rows]
+
+    def _delivery(self, ticket_id: int, sink: str, number: int, change: Change | None) -> None:
+        now = self.part.now()
+        values = {
+            "ticket_id": ticket_id,
+            "sink": sink,
+            "number": number,
+            "change": None if change is None else asdict(change),
+            "status": DeliveryStatus.PENDING.value,
+            "not_before": now,
+            "created_at": now,
+        }
+        insert = sa.insert(t.deliveries).values(values).returning(t.deliveries.c.id)
+        delivery_id = self.connection.execute(insert).scalar_one()
+        more = sa.update(t.tickets).where(t.tickets.c.id == ticket_id)
+        self.connection.execute(more.values(delivery_count=t.tickets.c.delivery_count + 1))
+        self._log("delivery", delivery_id, None, DeliveryStatus.PENDING, sink)
+        self.count += TriageCount(deliveries_new=1)
+
+    def _link(self, ticket_id: int, row: AnyRow, *, opened: bool) -> bool:
+        values = {
+            "mention_id": row.id,
+            "ticket_id": ticket_id,
+            "post_id": row.post_id,
+            "brand_id": row.brand_id,
+            "opened": opened,
+            "site": row.site,
+            "thread": row.thread,
+            "author": row.author_handle or row.author_name,
+            "content_hash": row.content_hash if len(row.folded) >= _SHORTEST_REPOST else None,
+            "at": self.part.now(),
+        }
+        insert = self.part.db.upsert(t.ticket_mentions, values, ("mention_id",)).returning(
+            t.ticket_mentions.c.mention_id
+        )
+        if self.connection.execute(insert).scalar() is None:
+            return False
+        more = sa.update(t.tickets).where(t.tickets.c.id == ticket_id)
+        self.connection.execute(more.values(mention_count=t.tickets.c.mention_count + 1))
+        return True
+
+    def _move(self, decision: Decision, row: AnyRow, status: MentionStatus, ticket_id: int | None) -> None:
+        values: dict[str, Any] = {
+            "status": status.value,
+            "reason": decision.reason,
+            "rule": decision.rule,
+            "ticket_id": ticket_id,
+        }
+        if (row.status, row.reason, row.rule) != (status.value, decision.reason, decision.rule):
+            values |= {"changed_at": self.part.now(), "config_version": self.config_version}
+            self.connection.execute(sa.update(t.mentions).where(t.mentions.c.id == row.id).values(values))
+        if row.status != status.value:
+            self._log("mention", row.id, row.status, status, decision.reason)
+        self.count += TriageCount(**{status.value: 1})
+
+    def _log(self, row: str, row_id: int, before: str | None, after: str, note: str) -> None:
+        self.changes.append(self.part.event(row, row_id, "status", before, str(after), note))
+
+
+def _ticket_values(ticket: Ticket) -> dict[str, Any]:
+    names = ("key", "subject", "body", "brand", "url", "author", "reason", "language")
+    values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
+    return values | {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
+
+
+def ticket_of(row: AnyRow) -> Ticket:
+    """The Ticket in a row of `tickets`."""
+    return Ticket(
+        key=row.key,
+        subject=row.subject,
+        body=row.body,
+        priority=Priority(row.priority),
+        brand=row.brand,
+        tags=tuple(row.tags),
+        url=row.url,
+        author=row.author,
+        reason=row.reason,
+        language=row.language,
+        opened_at=row.opened_at,
+        id=row.id,
+    )
+
+
+def _conditions(
+    brand: str | None,
+    sink: str | None,
+    status: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[sa.ColumnElement[bool]]:
+    columns, delivery = t.tickets.c, t.deliveries.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if brand is not None:
+        conditions.append(columns.brand == brand)
+    if since is not None:
+        conditions.append(columns.opened_at >= since)
+    if until is not None:
+        conditions.append(columns.opened_at < until)
+    wanted = [(delivery.sink, sink), (delivery.status, status)]
+    of_delivery = [column == str(value) for column, value in wanted if value is not None]
+    if of_delivery:
+        conditions.append(sa.exists().where(delivery.ticket_id == columns.id, *of_delivery))
+    return conditions
+
+
+def _stored(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredTicket]:
+    ids = [row.id for row in rows]
+    links = t.ticket_mentions.c
+    mentions: dict[int, list[int]] = {}
+    deliveries: dict[int, list[DeliveryState]] = {}
+    for some in chunks(ids):
+        query = sa.select(links.ticket_id, links.mention_id).where(links.ticket_id.in_(some))
+        for ticket_id, mention_id in connection.execute(query.order_by(links.mention_id)):
+            mentions.setdefault(ticket_id, []).append(mention_id)
+        sent = sa.select(t.deliveries).where(t.deliveries.c.ticket_id.in_(some)).order_by(t.deliveries.c.id)
+        for row in connection.execute(sent):
+            deliveries.setdefault(row.ticket_id, []).append(_delivery_state(row))
+    return [
+        StoredTicket(
+            ticket=ticket_of(row),
+            status=TicketStatus(row.status),
+            rule=row.rule,
+            mention_ids=tuple(mentions.get(row.id, ())),
+            deliveries=tuple(deliveries.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def _delivery_state(row: AnyRow) -> DeliveryState:
+    names = ("id", "sink", "number", "attempts", "doubtful", "error", "remote_id", "remote_url", "not_before")
+    return DeliveryState(**{name: getattr(row, name) for name in names}, status=DeliveryStatus(row.status))
+
+
+def _hashes(connection: Connection, mentions: Sequence[StoredMention]) -> dict[int, str]:
+    long_enough = [it.post.id for it in mentions if len(it.post.folded) >= _SHORTEST_REPOST]
+    found: dict[int, str] = {}
+    for some in chunks(long_enough):
+        query = sa.select(t.posts.c.id, t.posts.c.content_hash).where(t.posts.c.id.in_(some))
+        found |= {row.id: row.content_hash for row in connection.execute(query)}
+    return found
+
+
+def _open_links(
+    connection: Connection, mentions: Sequence[StoredMention], hashes: Mapping[int, str], since: datetime
+) -> list[AnyRow]:
+    links = t.ticket_mentions.c
+    threads = {it.post.post.thread for it in mentions if it.post.post.thread}
+    same = sa.or_(links.thread.in_(threads), links.content_hash.in_(set(hashes.values())))
+    query = (
+        sa.select(t.ticket_mentions, t.tickets.c.key)
+        .join(t.tickets)
+        .where(links.brand_id.in_({it.brand_id for it in mentions}), same)
+        .where(t.tickets.c.status == TicketStatus.OPEN.value, t.tickets.c.opened_at >= since)
+        .order_by(t.tickets.c.id.desc())
+    )
+    return list(connection.execute(query).all())
+
+
+def _best(links: Sequence[AnyRow], mention: StoredMention, content_hash: str | None) -> OpenTicket | None:
+    post = mention.post.post
+    author = post.author.handle or post.author.name
+    place = (post.site, post.thread, author) if post.thread and author else None
+    for link in links:
+        if link.brand_id != mention.brand_id:
+            continue
+        same_text = content_hash is not None and link.content_hash == content_hash
+        if same_text or (place is not None and (link.site, link.thread, link.author) == place):
+            return OpenTicket(link.ticket_id, link.key)
+    return None
