@@ -17,9 +17,8 @@ from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from crawler.plugins import Secret
 from sinks.base import Tools
 from sinks.http import HttpSink, pick
-from sinks.plain import cut, for_markdown, no_pings, one_line
+from sinks.plain import for_markdown, no_pings, one_line
 
-TITLE_LIMIT = 200
 _STATUS = {TicketStatus.OPEN: 2, TicketStatus.SOLVED: 3}
 _SOLVED = (3, 4, 5)
 
@@ -77,7 +76,7 @@ class DjangoHelpdesk(HttpSink):
     def create(self, ticket: Ticket) -> Remote:
         body = {
             "queue": self.settings.queue,
-            "title": cut(no_pings(one_line(ticket.subject)), TITLE_LIMIT),
+            "title": one_line(no_pings(ticket.subject)),
             "description": f"{for_markdown(no_pings(ticket.body))}\n\n{marker(ticket.key)}",
             "priority": self._priority(ticket.priority),
         }

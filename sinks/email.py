@@ -19,13 +19,13 @@ from email.policy import SMTP as MAIL_POLICY
 from email.utils import format_datetime
 from typing import Annotated, Literal
 
-from crawler.plugins import Secret
 from pydantic import AfterValidator, Field, field_validator
 
 from crawler import plugins
 from crawler.errors import CrawlerError, EgressRefused, InDoubt, Permanent, Transient
 from crawler.model import Change, Priority, Remote, Ticket
 from crawler.net.guard import EgressPolicy, normal_host
+from crawler.plugins import Secret
 from sinks.base import Sink
 from sinks.plain import one_line
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from crawler.plugins import Secret
 from pydantic import AfterValidator, Field
 
 from crawler.errors import Permanent
 from crawler.model import Change, Remote, Ticket
-from crawler.net.http import HttpAnswer
+from crawler.net.http import HttpAnswer, as_json
+from crawler.plugins import Secret
 from sinks.http import HttpSink, Url, is_html, pick, status_of
 from sinks.plain import SUBJECT_LIMIT, one_line, safe_link
 
@@ -100,7 +99,7 @@ class Webhook(HttpSink):
         self._refuse_page(self._post(change.key, body))
 
     def _post(self, key: str, body: Mapping[str, Any]) -> HttpAnswer:
-        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        raw = as_json(body)
         headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": key, **self._signed(key, raw)}
         return self.call("POST", content=raw, headers=headers)
 

@@ -70,6 +70,11 @@ def server_of(url: str) -> str:
         return "the server"
 
 
+def as_json(data: Any) -> bytes:
+    """`data` as UTF-8 JSON; a lone surrogate, which no wire can carry, becomes a question mark."""
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
 class _Deadline(threading.local):
     """When the request of this thread must be over, by the monotonic clock."""
 
@@ -321,7 +326,10 @@ class HttpClient:
         left = self._deadline.left(self.timeout)
         extensions = {"timeout": httpx2.Timeout(left).as_dict(), "trace": progress.trace}
         target = httpx2.URL(url, params=params) if params else httpx2.URL(url)
-        return httpx2.Request(method, target, headers=merged, json=json, content=content, extensions=extensions)
+        if json is not None:
+            merged["Content-Type"] = "application/json; charset=utf-8"
+            content = as_json(json)
+        return httpx2.Request(method, target, headers=merged, content=content, extensions=extensions)
 
     def _read(self, response: httpx2.Response) -> bytes:
         parts: list[bytes] = []

@@ -1,0 +1,452 @@
+"""One contract for every kind of sink: a table of situations that real helpdesks were seen in.
+
+A kind that is not in TABLE fails the suite. Each bench knows how to bring its double into a situation; what it cannot
+be brought into is named in `never`, with the reason.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import pytest
+from helpdesks import SLOW, HttpHelpdesk, MailOrder, MailServer, MemoryDesk, Order
+
+from crawler.errors import CrawlerError, EgressRefused, InDoubt, Permanent, Transient
+from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
+from crawler.net.guard import EgressPolicy
+from crawler.net.http import HttpClient
+from crawler.plugins import discover
+from sinks.base import Sink, Tools
+from sinks.desk import Desk
+from sinks.django_helpdesk import DjangoHelpdesk
+from sinks.email import Email
+from sinks.webhook import Webhook
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+SECRET = 's3cr3t-+/=&"x'
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HTML = Order(status=200, body=b"<!DOCTYPE html><html><title>Log in</title>", kind="text/html; charset=utf-8")
+
+
+def ticket(key: str = "nova-1", **fields: Any) -> Ticket:
+    given = {
+        "subject": "Скарга: картка не працює",
+        "body": "Картка не працює третій день.\nДе гроші?",
+        "priority": Priority.HIGH,
+        "brand": "Nova Pay",
+        "url": "https://forum.example/t/1#p2",
+        "opened_at": NOW,
+    }
+    return Ticket(key=key, **{**given, **fields})
+
+
+class Bench(ABC):
+    """One kind with its double. `stored` counts tickets from outside; `situations` arranges the next create."""
+
+    never: ClassVar[dict[str, str]] = {}
+    finds: ClassVar[bool] = True
+
+    @abstractmethod
+    def sink(self, policy: EgressPolicy | None = None, down: bool = False) -> Sink: ...
+
+    @abstractmethod
+    def arrange(self, situation: str) -> None: ...
+
+    @property
+    @abstractmethod
+    def stored(self) -> int: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def seen(self) -> dict[str, str]:
+        """Subject and body of the last ticket, as the helpdesk got them."""
+
+    @abstractmethod
+    def comments(self) -> list[str]: ...
+
+
+CLIENTS: list[HttpClient] = []
+
+
+@pytest.fixture(autouse=True)
+def close_clients() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
+def tools(policy: EgressPolicy | None) -> Tools:
+    CLIENTS.append(HttpClient(policy or EgressPolicy(LOOPBACK)))
+    return Tools(CLIENTS[-1], now=lambda: NOW)
+
+
+HTTP_ORDERS = {
+    "accepted": Order(store=True),
+    **{f"refused {status}": Order(status=status) for status in (400, 401, 403, 404, 410, 413, 422)},
+    "busy": Order(status=429, headers=(("Retry-After", "7"),)),
+    "busy until a date": Order(status=429, headers=(("Retry-After", "Sun, 01 Mar 2026 12:01:00 GMT"),)),
+    "error before storing": Order(status=500),
+    "error after storing": Order(store=True, status=500),
+    "bad gateway after storing": Order(store=True, status=502, body=b"<html>bad gateway", kind="text/html"),
+    "maintenance": Order(status=503, headers=(("Retry-After", "30"),)),
+    "gateway timeout after storing": Order(store=True, status=504),
+    "cut before storing": Order(then="cut"),
+    "cut after storing": Order(store=True, then="cut"),
+    "slow, then stored": Order(store=True, then="slow"),
+    "a page": HTML,
+    "redirect inside": Order(status=302, headers=(("Location", "http://10.0.0.1/latest/meta-data"),)),
+    "secret echoed": Order(status=422, body=json.dumps({"error": f"bad token {SECRET}"}).encode()),
+}
+
+
+class HttpBench(Bench):
+    def __init__(self) -> None:
+        self.desk = HttpHelpdesk()
+
+    def arrange(self, situation: str) -> None:
+        self.desk.orders = [HTTP_ORDERS[situation]]
+
+    @property
+    def stored(self) -> int:
+        return len(self.desk.tickets)
+
+    def close(self) -> None:
+        self.desk.close()
+
+    def url(self, down: bool) -> str:
+        return f"http://127.0.0.1:{dead_port()}" if down else self.desk.url
+
+
+class WebhookBench(HttpBench):
+    def sink(self, policy: EgressPolicy | None = None, down: bool = False) -> Sink:
+        url = self.url(down)
+        settings = Webhook.Settings(url=f"{url}/hook", lookup_url=url + "/t/{key}", secret=SECRET, timeout=1)
+        return Webhook("hook", settings, tools(policy))
+
+    def seen(self) -> dict[str, str]:
+        return {"subject": self.desk.tickets[-1]["subject"], "body": self.desk.tickets[-1]["body"]}
+
+    def comments(self) -> list[str]:
+        return [str(comment["comment"]) for comment in self.desk.comments]
+
+
+class DjangoBench(HttpBench):
+    def sink(self, policy: EgressPolicy | None = None, down: bool = False) -> Sink:
+        settings = DjangoHelpdesk.Settings(url=self.url(down) + "/", token=SECRET, queue=1, page_size=2, timeout=1)
+        return DjangoHelpdesk("desk2", settings, tools(policy))
+
+    def seen(self) -> dict[str, str]:
+        return {"subject": self.desk.tickets[-1]["title"], "body": self.desk.tickets[-1]["description"]}
+
+    def comments(self) -> list[str]:
+        return [comment["comment"] for comment in self.desk.comments]
+
+
+class EmailBench(Bench):
+    finds = False
+    never: ClassVar = {
+        "busy until a date": "SMTP has no Retry-After",
+        "a page": "SMTP has no pages",
+        "redirect inside": "SMTP has no redirects",
+        "bad gateway after storing": "SMTP has no gateways",
+        "gateway timeout after storing": "SMTP has no gateways",
+        "maintenance": "SMTP says 421, which is `busy`",
+        **{f"refused {status}": "one refusal is enough" for status in (401, 403, 404, 410, 413)},
+        "error before storing": "a 5xx after DATA is a plain refusal",
+        "error after storing": "a 5xx after DATA is a plain refusal",
+    }
+    orders: ClassVar = {
+        "accepted": MailOrder("none"),
+        "refused 400": MailOrder("rcpt", "550 no such user"),
+        "refused 422": MailOrder("end", "554 we do not like it"),
+        "busy": MailOrder("mail", "421 too many connections"),
+        "cut before storing": MailOrder("end"),
+        "cut after storing": MailOrder("end", stores=True),
+        "slow, then stored": MailOrder("end", "250 OK", stores=True, slow=True),
+        "secret echoed": MailOrder("rcpt", f"550 {SECRET}"),
+    }
+
+    def __init__(self) -> None:
+        self.server = MailServer()
+
+    def sink(self, policy: EgressPolicy | None = None, down: bool = False) -> Sink:
+        port = dead_port() if down else self.server.port
+        settings = Email.Settings(
+            host="127.0.0.1", port=port, security="none", sender="crawler@a.example", to="desk@b.example",
+            password=SECRET, timeout=1,
+        )  # fmt: skip
+        return Email("mail", settings, tools(policy))
+
+    def arrange(self, situation: str) -> None:
+        self.server.orders = [self.orders[situation]]
+
+    @property
+    def stored(self) -> int:
+        return len({message["Message-ID"] for message in self.server.messages})
+
+    def close(self) -> None:
+        self.server.close()
+
+    def seen(self) -> dict[str, str]:
+        message = self.server.messages[-1]
+        return {"subject": str(message["Subject"]), "body": message.get_content()}
+
+    def comments(self) -> list[str]:
+        return [message.get_content() for message in self.server.messages if message["In-Reply-To"]]
+
+
+DESK_ORDERS = {"accepted": "", "error before storing": "before", "error after storing": "after"}
+
+
+class DeskBench(Bench):
+    never: ClassVar = {
+        **{name: "there is no network between us" for name in HTTP_ORDERS if name not in DESK_ORDERS},
+        "down": "there is no network between us",
+        "refused address": "there is no network between us",
+    }
+
+    def __init__(self) -> None:
+        self.desk = MemoryDesk()
+
+    def sink(self, policy: EgressPolicy | None = None, down: bool = False) -> Sink:
+        return Desk("desk", Desk.Settings(), Tools(HttpClient(EgressPolicy()), self.desk))
+
+    def arrange(self, situation: str) -> None:
+        self.desk.orders = [DESK_ORDERS[situation]]
+
+    @property
+    def stored(self) -> int:
+        return len(self.desk.tickets)
+
+    def close(self) -> None: ...
+
+    def seen(self) -> dict[str, str]:
+        last = list(self.desk.tickets.values())[-1]
+        return {"subject": last.subject, "body": last.body}
+
+    def comments(self) -> list[str]:
+        return [change.comment or "" for change in self.desk.changes]
+
+
+TABLE: dict[str, type[Bench]] = {
+    "desk": DeskBench,
+    "webhook": WebhookBench,
+    "email": EmailBench,
+    "django_helpdesk": DjangoBench,
+}
+# situation -> the error that create must raise (None: a Remote), and how many tickets exist then
+EXPECTED: dict[str, tuple[type[CrawlerError] | None, int]] = {
+    "accepted": (None, 1),
+    **{f"refused {status}": (Permanent, 0) for status in (400, 401, 403, 404, 410, 413, 422)},
+    "busy": (Transient, 0),
+    "busy until a date": (Transient, 0),
+    "error before storing": (InDoubt, 0),
+    "error after storing": (InDoubt, 1),
+    "bad gateway after storing": (InDoubt, 1),
+    "maintenance": (InDoubt, 0),
+    "gateway timeout after storing": (InDoubt, 1),
+    "cut before storing": (InDoubt, 0),
+    "cut after storing": (InDoubt, 1),
+    "slow, then stored": (InDoubt, 1),
+    "a page": (Permanent, 0),
+    "redirect inside": (Permanent, 0),
+    "secret echoed": (Permanent, 0),
+}
+RETRY_AFTER = {"busy": 7.0, "busy until a date": 60.0, "maintenance": 30.0}
+
+
+def dead_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = TABLE[request.param]()
+    yield made
+    made.close()
+
+
+each_kind = pytest.mark.parametrize("bench", sorted(TABLE), indirect=True)
+
+
+def kinds_that_know(situation: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "bench", [kind for kind in sorted(TABLE) if situation not in TABLE[kind].never], indirect=True
+    )
+
+
+def cells(*errors: type[CrawlerError] | None) -> pytest.MarkDecorator:
+    """The cells of the table whose create ends so (all when none is named)."""
+    found = [
+        (kind, situation)
+        for kind in sorted(TABLE)
+        for situation, (error, _) in EXPECTED.items()
+        if situation not in TABLE[kind].never and (not errors or error in errors)
+    ]
+    return pytest.mark.parametrize(("bench", "situation"), found, indirect=["bench"])
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert set(discover("sinks", Sink)) == set(TABLE)
+    assert set(HTTP_ORDERS) == set(EXPECTED)
+
+
+@cells()
+def test_create(bench: Bench, situation: str) -> None:
+    bench.arrange(situation)
+    error, stored = EXPECTED[situation]
+    started = time.monotonic()
+    if error is None:
+        assert isinstance(bench.sink().create(ticket()), Remote)
+    else:
+        with pytest.raises(error) as caught:
+            bench.sink().create(ticket())
+        assert type(caught.value) is error
+        assert str(caught.value).startswith(bench.sink().name + ": ")
+        if isinstance(caught.value, Transient) and not isinstance(bench, EmailBench):
+            assert caught.value.retry_after == RETRY_AFTER.get(situation)
+    assert time.monotonic() - started < 5
+    if "slow" in situation:
+        time.sleep(SLOW)
+    assert bench.stored == stored
+
+
+def deliver(sink: Sink, wanted: Ticket, wait: float) -> tuple[Remote | None, bool]:
+    """The rule of the delivery stage: after a doubt ask first. Returns the Remote and whether a double is possible."""
+    doubtful = flagged = False
+    for _ in range(4):
+        try:
+            if doubtful and "find" in sink.can and (found := sink.find(wanted.key)):
+                return found, flagged
+            flagged = flagged or (doubtful and "find" not in sink.can)
+            return sink.create(wanted), flagged
+        except InDoubt:
+            doubtful = True
+            time.sleep(wait)
+        except Transient:
+            pass
+    return None, flagged
+
+
+@cells(InDoubt)
+def test_after_a_doubt_there_is_exactly_one_ticket_or_a_flag(bench: Bench, situation: str) -> None:
+    for other in ("nova-0", "nova-10"):
+        bench.sink().create(ticket(other))
+    bench.arrange(situation)
+    before = bench.stored
+    remote, flagged = deliver(bench.sink(), ticket(), SLOW if "slow" in situation else 0)
+    assert remote is not None
+    assert bench.stored == before + 1
+    assert flagged == (not bench.finds)
+
+
+@each_kind
+def test_find_knows_what_is_there_and_what_is_not(bench: Bench) -> None:
+    sink = bench.sink()
+    assert ("find" in sink.can) == bench.finds
+    if not bench.finds:
+        with pytest.raises(Permanent, match="cannot find"):
+            sink.find("nova-1")
+        return
+    assert sink.find("nova-1") is None
+    made = [sink.create(ticket(f"nova-{number}")) for number in (11, 1, 12, 2, 3)]
+    found = sink.find("nova-1")
+    assert found is not None
+    assert found.id == made[1].id
+    assert sink.find("nova-") is None
+    assert sink.find("nova-1/..?#%") is None
+
+
+@kinds_that_know("down")
+def test_a_closed_port_is_transient_and_nothing_is_in_doubt(bench: Bench) -> None:
+    with pytest.raises(Transient) as caught:
+        bench.sink(down=True).create(ticket())
+    assert type(caught.value) is Transient
+
+
+@kinds_that_know("refused address")
+def test_private_addresses_are_refused_unless_they_are_named(bench: Bench) -> None:
+    with pytest.raises(EgressRefused, match=r"network\.allow_private"):
+        bench.sink(EgressPolicy()).create(ticket())
+    assert bench.stored == 0
+
+
+@kinds_that_know("secret echoed")
+def test_no_message_holds_a_secret(bench: Bench) -> None:
+    bench.arrange("secret echoed")
+    with pytest.raises(Permanent) as caught:
+        bench.sink().create(ticket())
+    shown = repr(caught.value) + repr(caught.value.__cause__) + repr(vars(caught.value))
+    assert "***" in str(caught.value)
+    assert SECRET not in shown
+    assert SECRET not in repr(bench.sink().settings)
+
+
+@each_kind
+def test_a_hostile_ticket_stays_text(bench: Bench) -> None:
+    hostile = ticket(
+        subject="Bad\r\nBcc: all@evil.example\x00\u2028 @everyone " + "x" * 500,
+        body="@channel ping\n.\r\nQUIT\r\n\ud800 <script>alert(1)</script>\n" + "слово " * 5000,
+        url="javascript:alert(1)",
+    )
+    bench.sink().create(hostile)
+    seen = bench.seen()
+    assert "слово слово" in seen["body"].replace("\r\n", "\n")
+    assert bench.stored == 1
+    if not isinstance(bench, DeskBench):
+        assert len(seen["subject"]) <= 120
+        assert not set(seen["subject"]) & set("\r\n\x00\u2028")
+        assert "javascript:" not in str(seen)
+
+
+@each_kind
+def test_a_follow_up_reaches_the_ticket(bench: Bench) -> None:
+    sink = bench.sink()
+    if "update" not in sink.can:
+        with pytest.raises(Permanent, match="cannot update"):
+            sink.update(Remote("1"), Change("c1", "x"))
+        return
+    remote = sink.create(ticket())
+    sink.update(remote, Change("c1", comment="Ще одна скарга", priority=Priority.URGENT, status=TicketStatus.OPEN))
+    assert len(bench.comments()) == 1
+    assert "Ще одна скарга" in bench.comments()[0]
+    assert bench.stored == (2 if isinstance(bench, EmailBench) else 1)
+
+
+def test_a_kind_of_one_s_own_is_small() -> None:
+    """What a stranger has to write for a helpdesk with a search: it passes the hardest situation."""
+    from sinks.http import HttpSink
+
+    class Toy(HttpSink):
+        kind = "toy"
+
+        def create(self, ticket: Ticket) -> Remote:
+            body = {"key": ticket.key, "subject": ticket.subject, "body": ticket.body}
+            return self.remote(self.data(self.call("POST", "/tickets", json=body)), id="id", url="url")
+
+        def find(self, key: str) -> Remote | None:
+            answer = self.call("GET", f"/tickets/{key}", also=(404,))
+            return None if answer.status == 404 else self.remote(self.data(answer), id="id", url="url")
+
+    bench = WebhookBench()
+    try:
+        toy = Toy("toy", Toy.Settings(url=bench.desk.url, timeout=1), tools(None))
+        assert toy.can == {"find"}
+        for number, situation in enumerate(("error after storing", "cut after storing", "slow, then stored")):
+            bench.arrange(situation)
+            assert deliver(toy, ticket(f"toy-{number}"), SLOW if "slow" in situation else 0) == (
+                Remote(str(number + 1), f"https://desk.example/{number + 1}"), False
+            )  # fmt: skip
+        assert bench.stored == 3
+    finally:
+        bench.close()
