@@ -23,11 +23,12 @@ _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 _LINK_OR_CUT: Final = re.compile(r"(?:https?://|www\.)\S*|\{link\}")
 _RETWEET: Final = re.compile(r"^\W*rt @\w+|(?<!\w)rt @\w+")
 _HEADLINE_TAG: Final = re.compile(r"^#\w+")
-_QUOTE: Final = re.compile(r"[«\"“][^«»\"“”]*\?[^«»\"“”]*[»\"”]")
+_QUOTE: Final = re.compile(r"[«\"“][^«»\"“”?]*\?[^«»\"“”]*[»\"”]")
 _TAG: Final = re.compile(r"#\w+\??")
 _BARE: Final = re.compile(
     r"(?<![^.!?]) *(?:what|why|who|how|really|wtf|что|че|как|правда|серьезно|що|шо|як|справді)? *\?+"
 )
+_SENTENCE: Final = re.compile(r"[^.!?]+[.!?]*")
 _RAGE: Final = re.compile(r"\?!|!\?|\?{4,}|!{3,}")
 _ADDRESSED: Final = re.compile(
     r"^@\w+|(?<!\w)(?:you|your|u|ur|i|i'm|my|me|we|вы|вас|вам|ваш\w*|ты|тебя|тебе|"
@@ -124,7 +125,7 @@ def _mark(plain: str) -> list[_Evidence]:
 
 def _asked(plain: str) -> str:
     """The sentences that end with a question mark, without bare outcries as "What???"."""
-    return " ".join(re.findall(r"[^.!?]*!*\?", _BARE.sub(" ", plain)))
+    return " ".join(part for part in _SENTENCE.findall(_BARE.sub(" ", plain)) if "?" in part)
 
 
 def _not_asking(low: str, plain: str) -> list[_Evidence]:

@@ -19,7 +19,7 @@ MAX_CHARS: Final = 1000  # the beginning of a post tells its language
 _CYRILLIC: Final = ("ru", "uk")
 _CYRILLIC_ALL: Final = ("ru", "uk", "bg", "mk")
 
-_NOISE: Final = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+|[@]\w+")
+_NOISE: Final = re.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+|@\w+")
 _TAGS: Final = re.compile(r"#\w+")
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:['’ʼ`][^\W\d_]+)*")
 # A Latin i among Cyrillic letters is how Ukrainian is typed on a foreign keyboard.

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,6 @@ from sentiment.voter import Voter
 
 LABELS: Final = ("negative", "neutral", "positive")
 MAX_PIECES: Final = 128
-BATCH: Final = 32
 DEFAULT_FOLDER: Final = Path(__file__).parent / "model"
 FIX: Final = "reinstall the package, or train anew with `python -m sentiment.train`"
 
@@ -94,9 +94,11 @@ class ToneModel:
             part = "tokenizer.json"
             self._tokenizer = _load_tokenizer(self.folder)
             part = "model.onnx"
-            self._session = _load_session(self.folder / part, threads or default_threads())
+            self._session = _load_session(self.folder / part)
         except Exception as error:  # the libraries raise classes of their own for a bad file
             raise ModelUnavailable(f"tone model: {self.folder / part}: {_say(error)}; {FIX}") from error
+        workers = threads or default_threads()
+        self._pool = ThreadPoolExecutor(workers, "tone") if workers > 1 else None
         self.scores(["ok"], [None], ["en"])
 
     def scores(
@@ -122,22 +124,17 @@ class ToneModel:
         logits[:, 1] += [self.calibration.shift(language) for language in languages]
         return softmax(logits / self.calibration.temperature)
 
-    def _encode(self, texts: list[str]) -> Probabilities:
+    def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
         pieces: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=MAX_PIECES)["input_ids"]
-        out = np.empty((len(texts), 3), dtype=np.float64)
-        order = sorted(range(len(texts)), key=lambda i: len(pieces[i]))
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            out[rows] = self._run([pieces[i] for i in rows])
-        return out
+        # One post a run: int8 activations are scaled per run, so a batch would make scores depend on their neighbours.
+        logits = list(self._pool.map(self._run, pieces)) if self._pool else [self._run(row) for row in pieces]
+        return np.concatenate(logits)
 
-    def _run(self, rows: list[list[int]]) -> npt.NDArray[np.float32]:
-        ids = np.zeros((len(rows), max(len(row) for row in rows)), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)] = row
-            mask[at, : len(row)] = 1
-        logits: npt.NDArray[np.float32] = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+    def _run(self, row: list[int]) -> npt.NDArray[np.float32]:
+        ids = np.array([row], dtype=np.int64)
+        logits: npt.NDArray[np.float32] = self._session.run(
+            ["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        )[0]
         return logits
 
 
@@ -158,11 +155,11 @@ def _load_tokenizer(folder: Path) -> Any:
     return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
 
 
-def _load_session(path: Path, threads: int) -> Any:
+def _load_session(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1  # posts run side by side instead, see ToneModel._encode
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

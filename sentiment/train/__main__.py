@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,20 @@ from transformers import BertForSequenceClassification
 
 from sentiment.prepare import mark_target
 from sentiment.tone import ToneModel
-from sentiment.train import calibrate, card, corpus, encoder, export, linear, vectors, wordpiece
+from sentiment.train import calibrate, card, corpus, encoder, export, linear, pretrain, vectors, wordpiece
 
 NAME = "builtin-1"
 SEED = 7
-STEPS_PER_EPOCH = 1276
-EPOCHS = 2.5
+STEPS = 2200  # about 1.7 times over the labelled texts: more did not help
+PRETRAIN_STEPS = 4000  # about 2.5 times over all texts
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Batches with labels, and batches of pre-training (0: none)."""
+
+    labelled: int
+    pretraining: int
 
 
 def main() -> int:
@@ -29,12 +38,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sentiment.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/, dev/ and unlabelled/")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--steps", type=int, default=int(STEPS_PER_EPOCH * EPOCHS), help="batches of the encoder")
+    parser.add_argument("--steps", type=int, default=STEPS, help="batches with labels")
+    parser.add_argument(
+        "--pretrain-steps", type=int, default=PRETRAIN_STEPS, help="batches of masked-language training"
+    )
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     seed_everything(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    train(args.data, args.out, args.steps)
+    train(args.data, args.out, Steps(args.steps, args.pretrain_steps))
     return 0
 
 
@@ -52,7 +64,7 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def train(data: Path, out: Path, steps: int) -> None:
+def train(data: Path, out: Path, steps: Steps) -> None:
     """The whole recipe; every file of `out` is written anew."""
     rows, dev = corpus.training(data), corpus.development(data)
     say(f"{len(rows)} training rows, {len(dev)} dev sets")
@@ -72,7 +84,7 @@ def fit_voter(rows: list[corpus.Row], out: Path) -> None:
 
 
 def fit_encoder(
-    rows: list[corpus.Row], dev: dict[str, list[corpus.Row]], texts: list[str], steps: int, out: Path
+    rows: list[corpus.Row], dev: dict[str, list[corpus.Row]], texts: list[str], steps: Steps, out: Path
 ) -> BertForSequenceClassification:
     """tokenizer.json, then the trained encoder."""
     tokenizer = wordpiece.train(texts)
@@ -83,9 +95,13 @@ def fit_encoder(
     say("word vectors ready")
     steer = {name: encoder.encode(tokenizer, dev[name]) for names in corpus.STEER.values() for name in names}
     model = encoder.build(tokenizer.get_vocab_size(), table)
+    if steps.pretraining:
+        rows_of_pieces = pretrain.pieces(tokenizer, texts + views)
+        say(f"{len(rows_of_pieces)} texts for pre-training")
+        pretrain.run(model, rows_of_pieces, pretrain.Plan(steps.pretraining), say)
     more = [row for row in rows if row.language == "uk"]
     shown = encoder.encode(tokenizer, rows + more)
-    return encoder.fit(model, shown, steer, encoder.Plan(steps, seed=SEED), say)
+    return encoder.fit(model, shown, steer, encoder.Plan(steps.labelled, seed=SEED), say)
 
 
 def finish(dev: dict[str, list[corpus.Row]], out: Path) -> None:

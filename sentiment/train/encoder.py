@@ -29,7 +29,7 @@ class Plan:
     steps: int
     batch: int = 96
     rate: float = 5e-4
-    check: int = 325
+    check: int = 250
     smoothing: float = 0.05
     word_dropout: float = 0.1
     average: float = 0.995
@@ -44,6 +44,15 @@ class Encoded:
     marked: list[list[int]]
     labels: npt.NDArray[np.int64]
     weights: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """An optimiser with its peak rate and number of steps."""
+
+    optimiser: torch.optim.Optimizer
+    rate: float
+    steps: int
 
 
 def build(vocabulary: int, vectors: Array | None) -> BertForSequenceClassification:
@@ -143,14 +152,14 @@ def fit(
 ) -> BertForSequenceClassification:
     """Train for `plan.steps`, and return the averaged weights that did best on dev."""
     rng = np.random.default_rng(plan.seed)
-    step_optimiser = optimiser(model, plan.rate)
+    tuned = Tuned(optimiser(model, plan.rate), plan.rate, plan.steps)
     averaged = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(plan.average)
     )
     weights, source, best, started = class_weights(data.labels), batches(data, plan, rng), (-1.0, {}), time.monotonic()
     for step in range(1, plan.steps + 1):
-        _set_rate(step_optimiser, plan, step)
-        loss = _train_step(model, next(source), weights, plan, step_optimiser)
+        set_rate(tuned, step)
+        loss = _train_step(model, next(source), weights, plan, tuned.optimiser)
         averaged.update_parameters(model)
         if step % plan.check == 0 or step == plan.steps:
             mark = _check(averaged.module, dev, step, started, loss, say)
@@ -160,10 +169,11 @@ def fit(
     return model
 
 
-def _set_rate(step_optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> None:
-    warm = min(1.0, step / max(1, plan.steps // 20))
-    for group in step_optimiser.param_groups:
-        group["lr"] = plan.rate * warm * max(0.02, 1 - step / plan.steps)
+def set_rate(tuned: Tuned, step: int) -> None:
+    """Warm up over a twentieth of the steps, then fall in a straight line."""
+    warm = min(1.0, step / max(1, tuned.steps // 20))
+    for group in tuned.optimiser.param_groups:
+        group["lr"] = tuned.rate * warm * max(0.02, 1 - step / tuned.steps)
 
 
 def _train_step(

@@ -62,6 +62,7 @@ def write_manifest(folder: Path, name: str) -> None:
     files = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name != "manifest.json":
+            path.chmod(0o644)  # safetensors are written for the owner alone
             data = path.read_bytes()
             files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     text = json.dumps({"name": name, "files": files}, indent=2) + "\n"

@@ -14,7 +14,7 @@ from sentiment.train.corpus import Row
 from sentiment.voter import BUCKETS, buckets, features
 
 IDF_STEP = 1 / 16
-INVERSE_PENALTY = 3.0
+INVERSE_PENALTY = 2.0
 Floats = npt.NDArray[np.float32]
 
 
@@ -49,7 +49,7 @@ def fit(rows: list[Row], idf: Floats, penalty: float = INVERSE_PENALTY) -> tuple
     labels = np.array([row.label for row in [*rows, *raw]])
     share = (np.bincount(labels, minlength=3) / len(labels)) ** -0.7
     weights = np.array([row.weight for row in rows] + [row.weight * 0.5 for row in raw]) * share[labels]
-    model = LogisticRegression(C=penalty, max_iter=60, tol=1e-3)
+    model = LogisticRegression(C=penalty, max_iter=100, tol=1e-3)
     model.fit(shown, labels, sample_weight=weights / weights.mean())
     return model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32)
 

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from crawler.model import Intent
 from sentiment.intent import detect
+
+HOSTILE = [
+    "a" * 65536,
+    "@" * 65536,
+    "a@" * 32768,
+    "a.b" * 20000,
+    '"' + "?" * 65536,
+    "? " * 32768,
+    "@a" * 32768,
+    "не " * 20000,
+    "почему ты " * 6000,
+    " " * 65536,
+    "\n" * 65536,
+    "http://" * 9000,
+    "можно " * 10000,
+    "want to " * 8000,
+    "'a" * 30000,
+]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_no_text_raises_and_long_texts_are_quick(shared: Path) -> None:
         assert sum(detect(text).scores.values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("language", "recall", "precision"), [("en", 0.9, 0.45), ("ru", 0.85, 0.6), ("uk", 0.85, 0.6)])
+@pytest.mark.parametrize(("language", "recall", "precision"), [("en", 0.85, 0.5), ("ru", 0.85, 0.6), ("uk", 0.85, 0.6)])
 def test_questions_on_labelled_brand_posts(shared: Path, language: str, recall: float, precision: float) -> None:
     """Floors on small sets (45-100 posts): they catch a broken rule, they are no claim of quality."""
     path = shared / f"data/tone/dev/question.{language}.q-brand-ai-labelled.jsonl.gz"
@@ -155,3 +174,11 @@ def test_questions_on_labelled_brand_posts(shared: Path, language: str, recall: 
     hits = sum(guess and row["question"] for guess, row in zip(found, rows, strict=True))
     assert hits / sum(row["question"] for row in rows) >= recall
     assert hits / sum(found) >= precision
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:4] for text in HOSTILE])
+def test_no_text_makes_the_patterns_crawl(text: str) -> None:
+    detect("warm up, dear detectors of all the languages in this world")
+    started = time.perf_counter()
+    assert detect(text)
+    assert time.perf_counter() - started < 1.0

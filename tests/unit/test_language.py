@@ -16,6 +16,24 @@ import pytest
 
 from sentiment.language import detect
 
+HOSTILE = [
+    "a" * 65536,
+    "@" * 65536,
+    "a@" * 32768,
+    "a.b" * 20000,
+    '"' + "?" * 65536,
+    "? " * 32768,
+    "@a" * 32768,
+    "не " * 20000,
+    "почему ты " * 6000,
+    " " * 65536,
+    "\n" * 65536,
+    "http://" * 9000,
+    "можно " * 10000,
+    "want to " * 8000,
+    "'a" * 30000,
+]
+
 
 @pytest.mark.parametrize(
     ("text", "language"),
@@ -64,7 +82,10 @@ def test_the_hint_does_not_overrule_letters() -> None:
 
 def test_the_same_answer_in_another_process_with_another_hash_seed() -> None:
     texts = ["Половина банка", "Все одно буде", "hello nova", "Том не може сказати", "сбербанк чат банков"]
-    code = "import json,sys; from sentiment.language import detect; print(json.dumps([detect(t) for t in json.load(sys.stdin)]))"
+    code = (
+        "import json, sys; from sentiment.language import detect;"
+        "print(json.dumps([detect(text) for text in json.load(sys.stdin)]))"
+    )
     answers = set()
     for seed in ("1", "2"):
         done = subprocess.run(
@@ -108,3 +129,11 @@ def test_accuracy_and_speed_on_labelled_posts(shared: Path) -> None:
     assert total > 2000
     assert right / total >= 0.97
     assert statistics.median(times) < 0.001
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:4] for text in HOSTILE])
+def test_no_text_makes_the_patterns_crawl(text: str) -> None:
+    detect("warm up, dear detectors of all the languages in this world")
+    started = time.perf_counter()
+    assert detect(text)
+    assert time.perf_counter() - started < 1.0
