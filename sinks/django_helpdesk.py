@@ -28,6 +28,11 @@ def marker(key: str) -> str:
     return f"mention-crawler:{one_line(key, 200)}"
 
 
+def _carries(text: object, line: str) -> bool:
+    """Whether the last line of `text` is the marker; one quoted further up is somebody's words, not ours."""
+    return str(text or "").rstrip().rpartition("\n")[2].strip() == line
+
+
 class DjangoHelpdesk(HttpSink):
     """Creates tickets in one queue; comments, priority and status follow."""
 
@@ -91,7 +96,7 @@ class DjangoHelpdesk(HttpSink):
         for found in self._newest():
             if self.settings.custom_field and found.get(self._custom) == key:
                 return self._remote(found)
-            if line in str(found.get("description") or "").splitlines():
+            if _carries(found.get("description"), line):
                 return self._remote(found)
         return None
 
@@ -101,7 +106,7 @@ class DjangoHelpdesk(HttpSink):
         if change.comment or change.status:
             seen = pick(self.data(self.call("GET", path)), "followup_set") or []
             line = marker(change.key)
-            if not any(line in str(pick(entry, "comment") or "").splitlines() for entry in seen):
+            if not any(_carries(pick(entry, "comment"), line) for entry in seen):
                 self._follow_up(int(remote.id), change, line)
         if change.priority:
             with self.after_write():
