@@ -21,7 +21,8 @@ from crawler.store.outbox import Outbox, Waiting
 from crawler.store.posts import Posts
 from crawler.store.runs import Runs
 from crawler.store.sources import Sources, SourceState
-from crawler.store.tickets import DeliveryState, OpenTicket, StoredTicket, Tickets, TriageCount
+from crawler.store.ticket_views import DeliveryState, StoredTicket, TicketRow
+from crawler.store.tickets import OpenTicket, Tickets, TriageCount
 
 __all__ = [
     "Arrival",
@@ -36,6 +37,7 @@ __all__ = [
     "Store",
     "StoredTicket",
     "SyncReport",
+    "TicketRow",
     "TriageCount",
     "Waiting",
 ]
@@ -106,7 +108,7 @@ class Store:
         return self._db.url
 
     @property
-    def shown_url(self) -> str:
+    def url_shown(self) -> str:
         """The URL without its password."""
         return self._db.shown
 

@@ -32,8 +32,8 @@ class Alerts(Part):
         """Every unresolved alert, oldest first."""
         return self._read(t.alerts.c.resolved_at.is_(None))
 
-    def list(self, all: bool = False, limit: int = 500) -> Found:
-        """Open alerts, with `all` also the newest resolved ones; newest first."""
+    def list(self, all: bool = True, limit: int = 500) -> Found:
+        """Alerts, newest first; without `all` only the open ones."""
         if not all:
             return self.open()[::-1][:limit]
         query = sa.select(t.alerts).order_by(t.alerts.c.id.desc()).limit(limit)

@@ -16,7 +16,7 @@ from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
 _BRAND_FIELDS = ("entities", "about", "not_about", "own", "query", "labels", "version")
-_SOURCE_FIELDS = ("kind", "settings", "labels", "schedule", "domain")
+_SOURCE_FIELDS = ("kind", "settings", "labels", "schedule", "domain", "verify")
 _FRESH_START = frozenset({"kind", "settings"})
 
 
@@ -31,6 +31,7 @@ class SourceRow:
     schedule: Mapping[str, Any] = field(default_factory=dict)
     domain: str = ""
     was: str | None = None
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,16 @@ def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
         yield rows[start : start + size]
 
 
+def paged(
+    query: sa.Select[Any], key: sa.ColumnElement[int], after: int | None, before: int | None, limit: int
+) -> sa.Select[Any]:
+    """One page by key: upwards from `after` when it is given, else downwards from `before`; `limit` 0 means all."""
+    query = query.order_by(key.desc() if after is None else key)
+    query = query.where(key > after) if after else query
+    query = query.where(key < before) if before else query
+    return query.limit(limit) if limit else query
+
+
 class Database:
     """The two engines of one URL. `durable` False may lose the last commits on power loss, never consistency."""
 

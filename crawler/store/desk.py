@@ -16,6 +16,7 @@ from crawler.errors import Permanent
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from crawler.store import events
 from crawler.store import tables as t
+from crawler.store.db import paged
 from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
@@ -50,15 +51,18 @@ class Desk(Part):
         self.db.transact(lambda connection: self._update(connection, remote, change))
 
     def list(
-        self, *, status: TicketStatus | str | None = None, after_id: int = 0, limit: int = 500, newest: bool = False
+        self,
+        *,
+        status: TicketStatus | str | None = None,
+        after_id: int | None = None,
+        before_id: int | None = None,
+        limit: int = 500,
     ) -> list[DeskTicket]:
-        """Tickets on the desk by id above `after_id` (below it with `newest`)."""
+        """Tickets on the desk newest first, with ids below `before_id`; with `after_id` upwards from there."""
         columns = t.desk_tickets.c
-        query = sa.select(t.desk_tickets).order_by(columns.id.desc() if newest else columns.id).limit(limit)
+        query = paged(sa.select(t.desk_tickets), columns.id, after_id, before_id, limit)
         if status is not None:
             query = query.where(columns.status == str(status))
-        if after_id:
-            query = query.where(columns.id < after_id if newest else columns.id > after_id)
         with self.db.read() as connection:
             rows = connection.execute(query).all()
             comments = _comments(connection, [row.id for row in rows])

@@ -17,7 +17,7 @@ from crawler.store import documents
 from crawler.store.events import Part
 from crawler.store.judge import Writer as PostWriter
 from crawler.store.judge import arrived
-from crawler.store.runs import lease_lost
+from crawler.store.runs import REDO_SLOT, lease_lost
 from crawler.store.types import dumps
 
 Arrival = tuple[Post, str, str, str, str]
@@ -59,8 +59,11 @@ class Intake(Part):
         """Store one answer: (post, folded text, content hash, key, site) each. Returns how many were new/seen/edited.
 
         `validators` are the answer's own {"etag", "last_modified"}; `cursor` None leaves the source's place. The same
-        answer of one address again adds no document. Raises LeaseLost, StoreError, ValueError for a naive time.
+        answer of one address again adds no document. For a run of `runs.begin_redo` this is `retake`.
+        Raises LeaseLost, StoreError, ValueError for a naive time.
         """
+        if run.slot.startswith(REDO_SLOT):
+            return self.retake(run, document, posts)
         answer = _Answer(self, document)
         batch = [arrived(self.db, *post) for post in posts]
 

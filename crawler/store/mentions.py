@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from crawler.errors import NotFound
 from crawler.model import Analysis, EntityKind, Event, Hit, Intent, MentionStatus, StoredMention, Tone
 from crawler.store import events
 from crawler.store import tables as t
-from crawler.store.db import chunks
+from crawler.store.db import chunks, paged
 from crawler.store.events import Part
 from crawler.store.posts import sources_of, stored_post
 from crawler.store.types import AnyRow
@@ -87,11 +87,11 @@ class Mentions(Part):
         since: datetime | None = None,
         until: datetime | None = None,
         search: str | None = None,
-        after_id: int = 0,
+        after_id: int | None = None,
+        before_id: int | None = None,
         limit: int = 500,
-        newest: bool = False,
     ) -> StoredMentions:
-        """Mentions by id above `after_id`; with `newest` downwards, ids below `after_id` when it is given.
+        """Mentions, newest first, with ids below `before_id`; with `after_id` upwards from there. `limit` 0: all.
 
         `since` and `until` (exclusive) speak of `published_at`, or of `seen_at` where the site told no date. `label`
         is "name=value" of the brand or of a source; `search` is looked for in the folded text.
@@ -99,7 +99,8 @@ class Mentions(Part):
         wanted = _Filter().plain(brand, status, tone, intent, lang).time(since, until).text(search)
         with self.db.read() as connection:
             wanted.source(source).label(connection, label)
-            return self._page(connection, wanted.conditions, after_id, limit, newest)
+            query = paged(select_mentions(), t.mentions.c.id, after_id, before_id, limit)
+            return hydrate(connection, connection.execute(query.where(*wanted.conditions)).all())
 
     def count(self) -> dict[MentionStatus, int]:
         """How many mentions stand where."""
@@ -107,18 +108,31 @@ class Mentions(Part):
         with self.db.read() as connection:
             return {MentionStatus(status): count for status, count in connection.execute(query)}
 
-    def _read(self, condition: sa.ColumnElement[bool], limit: int) -> StoredMentions:
+    def count_new(self, source: str, since: datetime) -> int:
+        """How many mentions in posts that this source (by name) showed were found from `since` on."""
+        of_name = sa.select(t.sources.c.id).where(t.sources.c.name == source)
+        query = sa.select(sa.func.count()).where(t.mentions.c.found_at >= since, _shown_by(of_name))
         with self.db.read() as connection:
-            return self._page(connection, [condition], 0, limit, False)
+            return connection.execute(query).scalar_one()
 
-    def _page(
-        self, connection: Connection, conditions: Iterable[sa.ColumnElement[bool]], after: int, limit: int, newest: bool
-    ) -> StoredMentions:
-        key = t.mentions.c.id
-        query = select_mentions().where(*conditions).limit(limit).order_by(key.desc() if newest else key)
-        if after:
-            query = query.where(key < after if newest else key > after)
-        return hydrate(connection, connection.execute(query).all())
+    def of_posts(self, post_ids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Post id -> names of the brands it mentions; mentions that no longer match do not count."""
+        columns = t.mentions.c
+        stands = sa.or_(columns.status != MentionStatus.IGNORED.value, columns.reason != _NO_MATCH)
+        found: dict[int, set[str]] = {}
+        with self.db.read() as connection:
+            for some in chunks(post_ids):
+                query = (
+                    sa.select(columns.post_id, t.brands.c.name).join(t.brands).where(columns.post_id.in_(some), stands)
+                )
+                for post_id, name in connection.execute(query):
+                    found.setdefault(post_id, set()).add(name)
+        return {post_id: frozenset(names) for post_id, names in found.items()}
+
+    def _read(self, condition: sa.ColumnElement[bool], limit: int) -> StoredMentions:
+        query = paged(select_mentions().where(condition), t.mentions.c.id, 0, None, limit)
+        with self.db.read() as connection:
+            return hydrate(connection, connection.execute(query).all())
 
     def _save(self, connection: Connection, rows: Sequence[tuple[StoredMention, Analysis]]) -> int:
         columns = t.mentions.c

@@ -6,8 +6,8 @@ back doubtful, so whoever sends it asks the helpdesk first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from crawler.model import Change, Delivery, DeliveryStatus, Event, Priority, Rem
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
-from crawler.store.tickets import ticket_of
+from crawler.store.ticket_views import ticket_of
 from crawler.store.types import AnyRow
 
 Later = tuple[int, str, datetime, bool]
@@ -29,12 +29,18 @@ _PARKED = DeliveryStatus.PARKED.value
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The outbox at a glance: rows by (sink, status), how many are due now, and since when the oldest waits."""
+    """The deliveries of one sink in one status.
 
-    counts: Mapping[tuple[str, DeliveryStatus], int]
+    `due` could be claimed now, `failing` were tried at least once in vain; `last_error` is that of the last one tried.
+    """
+
+    sink: str
+    status: DeliveryStatus
+    count: int
     due: int
-    oldest: datetime | None
-    oldest_by_sink: Mapping[str, datetime] = field(default_factory=dict)
+    failing: int
+    oldest: datetime
+    last_error: str | None
 
 
 class Outbox(Part):
@@ -81,18 +87,24 @@ class Outbox(Part):
         """
         return self.db.transact(lambda connection: self._retry(connection, ticket_key, sink))
 
-    def waiting(self, now: datetime) -> Waiting:
-        """What is in the outbox."""
+    def waiting(self, now: datetime) -> list[Waiting]:
+        """What is in the outbox, sent rows too: one row for each sink and status that has any."""
         columns = t.deliveries.c
-        by_status = sa.select(columns.sink, columns.status, sa.func.count()).group_by(columns.sink, columns.status)
-        pending = columns.status == _PENDING
-        oldest = sa.select(columns.sink, sa.func.min(columns.created_at)).where(pending).group_by(columns.sink)
-        due = sa.select(sa.func.count()).where(pending, columns.not_before <= now, _unleased(now))
+        due = sa.and_(columns.status == _PENDING, columns.not_before <= now, _unleased(now))
+        failing = sa.and_(columns.status == _PENDING, columns.error.is_not(None))
+        query = sa.select(
+            columns.sink,
+            columns.status,
+            sa.func.count(),
+            sa.func.sum(sa.case((due, 1), else_=0)),
+            sa.func.sum(sa.case((failing, 1), else_=0)),
+            sa.func.min(columns.created_at),
+        ).group_by(columns.sink, columns.status)
         with self.db.read() as connection:
-            counts = {(sink, DeliveryStatus(status)): n for sink, status, n in connection.execute(by_status)}
-            since = {str(sink): at for sink, at in connection.execute(oldest)}
-            ready = connection.execute(due).scalar_one()
-        return Waiting(counts, ready, min(since.values(), default=None), since)
+            rows = connection.execute(query.order_by(columns.sink, columns.status)).all()
+            return [
+                Waiting(row[0], DeliveryStatus(row[1]), *row[2:], _last_error(connection, *row[:2])) for row in rows
+            ]
 
     def _claim(
         self,
@@ -166,6 +178,18 @@ class Outbox(Part):
             connection.execute(sa.update(t.deliveries).where(columns.id == row.id).values(ready))
         events.add(connection, [self.event("delivery", row.id, "status", _PARKED, _PENDING, "retry") for row in parked])
         return len(rows)
+
+
+def _waiting(connection: Connection, row: AnyRow) -> Waiting:
+    sink, status, count, due, failing, oldest = row
+    error = _last_error(connection, sink, status)
+    return Waiting(sink, DeliveryStatus(status), count, int(due), int(failing), oldest, error)
+
+
+def _last_error(connection: Connection, sink: str, status: str) -> str | None:
+    columns = t.deliveries.c
+    query = sa.select(columns.error).where(columns.sink == sink, columns.status == status, columns.error.is_not(None))
+    return connection.execute(query.order_by(columns.attempted_at.desc()).limit(1)).scalar()
 
 
 def _later(error: str, not_before: datetime, doubtful: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from crawler.errors import NotFound
 from crawler.model import Author, Post, StoredPost
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
@@ -31,6 +32,17 @@ class Posts(Part):
         """How many posts are stored."""
         with self.db.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(t.posts)).scalar_one()
+
+    def hashes(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """(site, key) -> content hash of the stored posts among `keys`."""
+        columns = t.posts.c
+        found: dict[tuple[str, str], str] = {}
+        with self.db.read() as connection:
+            for some in chunks(sorted(set(keys))):
+                wanted = sa.tuple_(columns.site, columns.key).in_(some)
+                rows = connection.execute(sa.select(columns.site, columns.key, columns.content_hash).where(wanted))
+                found |= {(row.site, row.key): row.content_hash for row in rows}
+        return found
 
     def unmatched(self, version: str, limit: int, after_id: int = 0) -> list[StoredPost]:
         """Up to `limit` posts not matched with this query version, ids above `after_id`.
@@ -114,8 +126,8 @@ def sources_of(connection: Connection, post_ids: Sequence[int]) -> dict[int, tup
 def hydrate(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredPost]:
     """StoredPosts of rows of `posts`, with the names of their sources."""
     names: dict[int, tuple[str, ...]] = {}
-    for start in range(0, len(rows), 500):
-        names |= sources_of(connection, [row.id for row in rows[start : start + 500]])
+    for some in chunks(rows):
+        names |= sources_of(connection, [row.id for row in some])
     return [stored_post(row, names.get(row.id, ())) for row in rows]
 
 

@@ -33,6 +33,7 @@ class SourceState:
     labels: Mapping[str, str]
     schedule: Mapping[str, Any]
     domain: str
+    verify: bool
     cursor: Mapping[str, Any]
     next_run_at: datetime | None
     paused: bool
@@ -98,13 +99,19 @@ class Sources(Part):
             return [state_of(row) for row in connection.execute(query)]
 
     def get(self, name: str) -> SourceState:
-        """One source by name. Raises NotFound."""
-        query = sa.select(t.sources).where(t.sources.c.name == name, t.sources.c.retired_at.is_(None))
+        """One source by name, retired ones too. Raises NotFound."""
+        query = sa.select(t.sources).where(t.sources.c.name == name)
         with self.db.read() as connection:
             row = connection.execute(query).first()
         if row is None:
             raise NotFound(f"no source is named {name!r}: `mention-crawler sources list` shows them")
         return state_of(row)
+
+    def due(self, now: datetime, limit: int = 1000) -> list[SourceState]:
+        """Sources that a claim could take now, the most overdue first."""
+        query = sa.select(t.sources).where(*_free(now), *_due(now)).order_by(t.sources.c.next_run_at).limit(limit)
+        with self.db.read() as connection:
+            return [state_of(row) for row in connection.execute(query)]
 
     def pause(self, name: str) -> None:
         """Stop claiming this source until `resume`. State, not config: no reload undoes it. Raises NotFound."""
@@ -128,15 +135,17 @@ class Sources(Part):
         limit: int,
         slot: Slot | None = None,
     ) -> list[Run]:
-        """Take up to `limit` sources that are due (or the named ones, due or not) and open a Run for each.
+        """Take up to `limit` sources that are due, or the named ones, and open a Run for each.
 
-        One live run a domain. A slot that already ran is not run again; one whose process died is. Paused sources are
-        claimed only by name. Raises NotFound for an unknown name.
+        Named without `slot` (a person asked for them) they are taken due or not, even paused; with `slot` (the clock
+        asks) only when due. One live run a domain. A slot that already ran is not run again; one whose process died
+        is. Raises NotFound for an unknown name.
         """
         for name in names or ():
             self.get(name)
-        make = slot or _default_slot
-        return self.db.transact(lambda c: _Claim(self, c, owner, now, lease_seconds, make).run(names, limit))
+        by_hand = names is not None and slot is None
+        make = _by_hand if by_hand else slot or _at_due
+        return self.db.transact(lambda c: _Claim(self, c, owner, now, lease_seconds, make, by_hand).run(names, limit))
 
     def renew(self, run_ids: Sequence[int], owner: str, lease_seconds: float) -> list[int]:
         """Extend the leases still held by `owner`; returns the run ids that are. The others are lost."""
@@ -169,7 +178,14 @@ class _Claim:
     """One claim inside one transaction."""
 
     def __init__(
-        self, part: Part, connection: Connection, owner: str, now: datetime, lease_seconds: float, slot: Slot
+        self,
+        part: Part,
+        connection: Connection,
+        owner: str,
+        now: datetime,
+        lease_seconds: float,
+        slot: Slot,
+        by_hand: bool,
     ) -> None:
         self._part = part
         self._connection = connection
@@ -177,6 +193,7 @@ class _Claim:
         self._now = now
         self._until = now + timedelta(seconds=lease_seconds)
         self._slot = slot
+        self._by_hand = by_hand
 
     def run(self, names: Sequence[str] | None, limit: int) -> list[Run]:
         busy = self._busy_domains()
@@ -201,15 +218,14 @@ class _Claim:
 
     def _candidates(self, names: Sequence[str] | None, limit: int, busy: Collection[str]) -> Sequence[AnyRow]:
         columns = t.sources.c
-        free = sa.or_(columns.lease_until.is_(None), columns.lease_until <= self._now)
-        query = sa.select(t.sources).where(columns.retired_at.is_(None), free)
+        query = sa.select(t.sources).where(*_free(self._now)).order_by(columns.next_run_at, columns.id)
         if names is not None:
-            query = query.where(columns.name.in_(names)).order_by(columns.name)
-        else:
-            query = query.where(columns.paused.is_(sa.false()), columns.next_run_at <= self._now)
+            query = query.where(columns.name.in_(names))
+        if not self._by_hand:
+            query = query.where(*_due(self._now))
             query = query.where(columns.domain.not_in(busy)) if busy else query
             # Some rows fall out below (same domain, slot done), so read a few more than wanted.
-            query = query.order_by(columns.next_run_at, columns.id).limit(limit * 4 + 64)
+            query = query.limit(limit * 4 + 64)
         return self._connection.execute(query.with_for_update(skip_locked=True)).all()
 
     def _take(self, row: AnyRow) -> Run | None:
@@ -263,10 +279,21 @@ def close_lost(part: Part, connection: Connection, run_id: int, error: str = "pr
     return True
 
 
-def _default_slot(state: SourceState, now: datetime) -> str:
-    due = state.next_run_at
-    at = due if due is not None and due <= now else now
-    return at.isoformat(timespec="microseconds")
+def _free(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    columns = t.sources.c
+    return columns.retired_at.is_(None), sa.or_(columns.lease_until.is_(None), columns.lease_until <= now)
+
+
+def _due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return t.sources.c.paused.is_(sa.false()), t.sources.c.next_run_at <= now
+
+
+def _at_due(state: SourceState, now: datetime) -> str:
+    return (state.next_run_at or now).isoformat(timespec="microseconds")
+
+
+def _by_hand(state: SourceState, now: datetime) -> str:
+    return f"asked:{now.isoformat(timespec='microseconds')}"
 
 
 def _escaped(text: str) -> str:

@@ -102,6 +102,7 @@ sources = Table(
     _json("labels"),
     _json("schedule"),
     _text("domain"),
+    Column("verify", Boolean, nullable=False, server_default=text("true")),
     _json("cursor"),
     _time("next_run_at", nullable=True),
     _flag("paused"),

@@ -17,15 +17,16 @@ from crawler.model import (
     DeliveryStatus,
     Event,
     MentionStatus,
-    Priority,
     StoredMention,
     Ticket,
     TicketStatus,
 )
 from crawler.store import events
 from crawler.store import tables as t
-from crawler.store.db import chunks
+from crawler.store import ticket_views as views
+from crawler.store.db import chunks, paged
 from crawler.store.events import Part
+from crawler.store.ticket_views import StoredTicket, TicketRow
 from crawler.store.types import AnyRow
 
 # Shorter texts ("it does not work") say the same in the mouths of strangers: they are not reposts.
@@ -57,33 +58,6 @@ class OpenTicket:
 
     id: int
     key: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryState:
-    """Where one delivery of a ticket stands; `number` 0 creates the ticket, the others change it."""
-
-    id: int
-    sink: str
-    number: int
-    status: DeliveryStatus
-    attempts: int
-    doubtful: bool
-    error: str | None
-    remote_id: str | None
-    remote_url: str | None
-    not_before: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTicket:
-    """A ticket with the mentions it stands for and its deliveries."""
-
-    ticket: Ticket
-    status: TicketStatus
-    rule: str
-    mention_ids: tuple[int, ...]
-    deliveries: tuple[DeliveryState, ...]
 
 
 class Tickets(Part):
@@ -121,7 +95,7 @@ class Tickets(Part):
         """One ticket by key or id. Raises NotFound."""
         condition = t.tickets.c.id == key if isinstance(key, int) else t.tickets.c.key == key
         with self.db.read() as connection:
-            found = _stored(connection, connection.execute(sa.select(t.tickets).where(condition)).all())
+            found = views.stored(connection, connection.execute(sa.select(t.tickets).where(condition)).all())
         if not found:
             raise NotFound(f"there is no ticket {key}: `mention-crawler tickets list` shows them")
         return found[0]
@@ -134,18 +108,20 @@ class Tickets(Part):
         status: DeliveryStatus | str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-        after_id: int = 0,
+        after_id: int | None = None,
+        before_id: int | None = None,
         limit: int = 500,
-        newest: bool = False,
-    ) -> list[StoredTicket]:
-        """Tickets by id above `after_id` (below it with `newest`); `status` is that of a delivery."""
-        columns = t.tickets.c
-        query = sa.select(t.tickets).order_by(columns.id.desc() if newest else columns.id).limit(limit)
-        if after_id:
-            query = query.where(columns.id < after_id if newest else columns.id > after_id)
-        query = query.where(*_conditions(brand, sink, status, since, until))
+    ) -> list[TicketRow]:
+        """One row a ticket and sink, newest first, of tickets with ids below `before_id`; with `after_id` upwards.
+
+        `status` is that of the delivery; `limit` counts tickets, 0 means all.
+        """
+        query = paged(sa.select(t.tickets), t.tickets.c.id, after_id, before_id, limit)
+        query = query.where(*views.conditions(brand, sink, status, since, until))
         with self.db.read() as connection:
-            return _stored(connection, connection.execute(query).all())
+            tickets = views.stored(connection, connection.execute(query).all())
+        rows = [row for ticket in tickets for row in views.by_sink(ticket)]
+        return [row for row in rows if sink in (None, row.sink) and status in (None, row.status)]
 
     def count(self) -> int:
         """How many tickets there are."""
@@ -305,75 +281,6 @@ def _ticket_values(ticket: Ticket) -> dict[str, Any]:
     names = ("key", "subject", "body", "brand", "url", "author", "reason", "language")
     values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
     return values | {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
-
-
-def ticket_of(row: AnyRow) -> Ticket:
-    """The Ticket in a row of `tickets`."""
-    return Ticket(
-        key=row.key,
-        subject=row.subject,
-        body=row.body,
-        priority=Priority(row.priority),
-        brand=row.brand,
-        tags=tuple(row.tags),
-        url=row.url,
-        author=row.author,
-        reason=row.reason,
-        language=row.language,
-        opened_at=row.opened_at,
-        id=row.id,
-    )
-
-
-def _conditions(
-    brand: str | None,
-    sink: str | None,
-    status: str | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> list[sa.ColumnElement[bool]]:
-    columns, delivery = t.tickets.c, t.deliveries.c
-    conditions: list[sa.ColumnElement[bool]] = []
-    if brand is not None:
-        conditions.append(columns.brand == brand)
-    if since is not None:
-        conditions.append(columns.opened_at >= since)
-    if until is not None:
-        conditions.append(columns.opened_at < until)
-    wanted = [(delivery.sink, sink), (delivery.status, status)]
-    of_delivery = [column == str(value) for column, value in wanted if value is not None]
-    if of_delivery:
-        conditions.append(sa.exists().where(delivery.ticket_id == columns.id, *of_delivery))
-    return conditions
-
-
-def _stored(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredTicket]:
-    ids = [row.id for row in rows]
-    links = t.ticket_mentions.c
-    mentions: dict[int, list[int]] = {}
-    deliveries: dict[int, list[DeliveryState]] = {}
-    for some in chunks(ids):
-        query = sa.select(links.ticket_id, links.mention_id).where(links.ticket_id.in_(some))
-        for ticket_id, mention_id in connection.execute(query.order_by(links.mention_id)):
-            mentions.setdefault(ticket_id, []).append(mention_id)
-        sent = sa.select(t.deliveries).where(t.deliveries.c.ticket_id.in_(some)).order_by(t.deliveries.c.id)
-        for row in connection.execute(sent):
-            deliveries.setdefault(row.ticket_id, []).append(_delivery_state(row))
-    return [
-        StoredTicket(
-            ticket=ticket_of(row),
-            status=TicketStatus(row.status),
-            rule=row.rule,
-            mention_ids=tuple(mentions.get(row.id, ())),
-            deliveries=tuple(deliveries.get(row.id, ())),
-        )
-        for row in rows
-    ]
-
-
-def _delivery_state(row: AnyRow) -> DeliveryState:
-    names = ("id", "sink", "number", "attempts", "doubtful", "error", "remote_id", "remote_url", "not_before")
-    return DeliveryState(**{name: getattr(row, name) for name in names}, status=DeliveryStatus(row.status))
 
 
 def _hashes(connection: Connection, mentions: Sequence[StoredMention]) -> dict[int, str]:
