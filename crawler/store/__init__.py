@@ -14,6 +14,7 @@ from crawler.store.db import Database, utc_now
 from crawler.store.desk import Desk, DeskTicket
 from crawler.store.documents import Documents
 from crawler.store.events import Events
+from crawler.store.glances import Glances
 from crawler.store.intake import Arrival, Intake
 from crawler.store.leases import Leases
 from crawler.store.mentions import Mentions
@@ -62,6 +63,7 @@ class Store:
         self.alerts = Alerts(database, actor, now)
         self.leases = Leases(database, actor, now)
         self.counts = CountsPart(database, actor, now)
+        self.glances = Glances(database, actor, now)
 
     @classmethod
     def create(

@@ -147,9 +147,7 @@ class CountsPart(Part):
     def oldest_waiting(self) -> dict[str, datetime | None]:
         """Stage -> since when its oldest item waits; of deliveries those that are due. None when nothing waits."""
         post, mention, delivery = t.posts.c, t.mentions.c, t.deliveries.c
-        unanalysed = sa.and_(
-            mention.analysed_version < mention.post_version, mention.status == MentionStatus.FOUND.value
-        )
+        found, analysed = (mention.status == status.value for status in (MentionStatus.FOUND, MentionStatus.ANALYSED))
         pending = delivery.status == DeliveryStatus.PENDING.value
         queries = {
             "match": sa.select(sa.func.min(post.changed_at)).where(post.matched_with.is_(None)),

@@ -102,9 +102,7 @@ class Outbox(Part):
         ).group_by(columns.sink, columns.status)
         with self.db.read() as connection:
             rows = connection.execute(query.order_by(columns.sink, columns.status)).all()
-            return [
-                Waiting(row[0], DeliveryStatus(row[1]), *row[2:], _last_error(connection, *row[:2])) for row in rows
-            ]
+            return [_waiting(connection, row) for row in rows]
 
     def _claim(
         self,

@@ -15,18 +15,8 @@ from crawler.store.db import chunks
 from crawler.store.types import AnyRow
 
 _TICKET = ("id", "key", "subject", "body", "brand", "url", "author", "reason", "language", "opened_at")
-_DELIVERY = (
-    "id",
-    "sink",
-    "number",
-    "attempts",
-    "doubtful",
-    "error",
-    "remote_id",
-    "remote_url",
-    "not_before",
-    "settled_at",
-)
+_ATTEMPT = ("sink", "remote_id", "remote_url", "attempts", "doubtful", "error")
+_DELIVERY = ("id", "number", "not_before", "settled_at", *_ATTEMPT)
 
 
 @dataclass(frozen=True, slots=True)
