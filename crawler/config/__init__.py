@@ -1,0 +1,44 @@
+"""The config file: read with positions, checked as a whole, turned into blocks that the other floors read.
+
+config = load(find(None))
+settings = settings_of(config.sources[0], PageSettings, config)
+"""
+
+from __future__ import annotations
+
+from crawler.config.blocks import (
+    AlertsBlock,
+    Config,
+    KeepBlock,
+    Place,
+    RuleBlock,
+    SinkBlock,
+    SourceBlock,
+    UrgentIf,
+)
+from crawler.config.loading import find, load
+from crawler.config.schema import frame_table, schema, settings_table, starter
+from crawler.config.settings import public, settings_of
+from crawler.config.values import Duration, Schedule, Seconds
+
+__all__ = [
+    "AlertsBlock",
+    "Config",
+    "Duration",
+    "KeepBlock",
+    "Place",
+    "RuleBlock",
+    "Schedule",
+    "Seconds",
+    "SinkBlock",
+    "SourceBlock",
+    "UrgentIf",
+    "find",
+    "frame_table",
+    "load",
+    "public",
+    "schema",
+    "settings_of",
+    "settings_table",
+    "starter",
+]
