@@ -28,9 +28,9 @@ GROWING = ("forum", "forum", "reviews", "blog")
 _DAYS = 9.0
 _OPTION = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|$)")
 _NAMES = {
-    "uk": "Олег_П Христина Назар Зоряна_В Богдан Кава_з_молоком Устим Леся Максим_К Ганна Яремко Дзвінка".split(" "),  # noqa: SIM905
-    "ru": "Алёна Борис_Н Гость_47 Дарья Егор Злата_М Кирилл Лидия Нина_С Павел Рита Фёдор_77".split(" "),  # noqa: SIM905
-    "en": "Dan,Fiona,Jonas,Marta,Nils,Olive,Rob T.,Sunita,Vera,Yusuf".split(","),  # noqa: SIM905
+    "uk": "Олег_П Христина Назар Зоряна_В Богдан Кава_з_молоком Устим Леся Максим_К Ганна Яремко Дзвінка".split(" "),
+    "ru": "Алёна Борис_Н Гость_47 Дарья Егор Злата_М Кирилл Лидия Нина_С Павел Рита Фёдор_77".split(" "),
+    "en": "Dan,Fiona,Jonas,Marta,Nils,Olive,Rob T.,Sunita,Vera,Yusuf".split(","),
 }
 
 

@@ -1,0 +1,48 @@
+"""Deliberately broken builds: the same command with one promise taken out, to prove that the harness notices.
+
+python tests/e2e/broken.py no-lookup crawl --config ...      sends again after a doubt without asking first
+python tests/e2e/broken.py sent-first crawl --config ...     writes "sent" before it sends
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def no_lookup() -> None:
+    """A delivery in doubt is simply sent again."""
+    from crawler.stages import deliver
+
+    def send(sink: Any, delivery: Any) -> Any:
+        return deliver._change(sink, delivery) if delivery.change is not None else sink.create(delivery.ticket)
+
+    deliver._send = send
+
+
+def sent_first() -> None:
+    """Every claimed delivery is marked as sent, then sent."""
+    from crawler.model import Remote
+    from crawler.store.outbox import Outbox
+
+    claim = Outbox.claim
+
+    def claim_and_settle(self: Any, owner: str, now: Any, limit: int, lease: float, sinks: Any) -> Any:
+        claimed = claim(self, owner, now, limit, lease, sinks)
+        self.settle(owner, [(delivery.id, Remote("?")) for delivery in claimed], [], [])
+        return claimed
+
+    Outbox.claim = claim_and_settle  # type: ignore[method-assign]
+
+
+BUILDS: dict[str, Callable[[], None]] = {"no-lookup": no_lookup, "sent-first": sent_first}
+
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    BUILDS[name]()
+    from crawler.cli import main
+
+    sys.argv[0] = "mention-crawler"
+    main()

@@ -1,0 +1,201 @@
+"""One installation and its hard life: the command as real processes, killed, run again, and judged from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from e2e.checker import Difference, check
+from e2e.helpdesk import Helpdesk
+from ruamel.yaml import YAML
+
+from crawler.cli.town import Town
+
+SECRET = "shared with the helpdesk only"
+SMALL = ("blog-comments", "city-news")
+MARK = "MENTION_CRAWLER_TEST_LIFE"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one command ended: `code` is negative for a signal; `rows` are the JSON lines of its stdout."""
+
+    code: int
+    rows: list[dict[str, Any]]
+    stderr: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """True when a SIGKILL ended it."""
+        return self.code == -signal.SIGKILL
+
+
+@dataclass
+class Life:
+    """A config, its data, the town it crawls and the helpdesk it delivers to."""
+
+    folder: Path
+    town: Town
+    helpdesk: Helpdesk
+    sources: Sequence[str] = SMALL
+    mark: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = self.folder / "mention-crawler.yaml"
+        hook = f'kind: webhook, url: "{self.helpdesk.url}", lookup_url: "{self.helpdesk.lookup_url}"'
+        sinks = {"helpdesk": f'{hook}, secret: "${{HELPDESK_SECRET}}", timeout: 2'}
+        text = self.town.config(self.folder / "data", sinks=sinks)
+        self.config.write_text(only(text, self.sources), encoding="utf-8")
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return next(self.folder.rglob("*.db"))
+
+    def run(self, *arguments: str, crash_at: str = "", build: str = "") -> Ended:
+        """Run the command to its end, whatever that is."""
+        began = time.monotonic()
+        process = self.start(*arguments, crash_at=crash_at, build=build)
+        try:
+            out, err = process.communicate(timeout=180)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise
+        return Ended(process.returncode, _json_lines(out), err, time.monotonic() - began)
+
+    def start(self, *arguments: str, crash_at: str = "", build: str = "") -> subprocess.Popen[str]:
+        """Start the command; every process that comes of it carries the mark of this life."""
+        program = [str(Path(__file__).with_name("broken.py")), build] if build else ["-m", "e2e.command"]
+        environment = {**os.environ, MARK: self.mark, "HELPDESK_SECRET": SECRET, "CRASH_AT": crash_at}
+        environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+        command = [sys.executable, *program, *arguments, "--config", str(self.config)]
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def crawl(self, crash_at: str = "", build: str = "") -> Ended:
+        """`crawl --json`."""
+        return self.run("crawl", "--json", crash_at=crash_at, build=build)
+
+    def crawl_killed_after(self, seconds: float, dice: random.Random) -> Ended:
+        """`crawl`, with one of its processes killed at a moment (mostly the first, sometimes a child)."""
+        began = time.monotonic()
+        process = self.start("crawl", "--json")
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            pids = [pid for pid in self.processes() if pid != process.pid]
+            _kill(dice.choice(pids) if pids and dice.random() < 0.3 else process.pid)
+            out, err = process.communicate(timeout=180)
+        return Ended(process.returncode, _json_lines(out), err, time.monotonic() - began)
+
+    def recover(self, build: str = "", tries: int = 8) -> None:
+        """What a scheduler does after a crash: time passes, the command runs again, until nothing waits."""
+        for _ in range(tries):
+            self.pass_time()
+            ended = self.crawl(build=build)
+            assert ended.code == 0, f"crawl ended with {ended.code}: {ended.stderr[-2000:]}"
+            if not self.waiting():
+                return
+        raise AssertionError(f"deliveries still wait after {tries} runs: {self.waiting()}")
+
+    def pass_time(self, seconds: int = 600) -> None:
+        """Let every lease and every back-off run out, as waiting would."""
+        micros = seconds * 1_000_000
+        with closing(sqlite3.connect(self.database, timeout=30)) as base, base:
+            base.execute(
+                "UPDATE sources SET lease_until = lease_until - ?, next_run_at = next_run_at - ?", (micros, micros)
+            )
+            base.execute(
+                "UPDATE deliveries SET lease_until = lease_until - ?, not_before = not_before - ?", (micros, micros)
+            )
+            base.execute("UPDATE leases SET until = until - ?", (micros,))
+
+    def waiting(self) -> list[tuple[Any, ...]]:
+        """Deliveries that are not sent: (ticket, sink, status, error)."""
+        with closing(sqlite3.connect(self.database)) as base:
+            query = "SELECT ticket_id, sink, status, error FROM deliveries WHERE status <> 'sent'"
+            return base.execute(query).fetchall()
+
+    def differences(self) -> list[Difference]:
+        """What the outside checker finds."""
+        log = [line for line in self.town.log() if line["agent"] != "test"]
+        desks = {"helpdesk": self.helpdesk.stored()}
+        return check(log, f"sqlite:///{self.database}", desks, sinks=("desk", "helpdesk"))
+
+    def assert_whole(self) -> None:
+        """The checker finds nothing and the ledger balances."""
+        found = self.differences()
+        assert not found, "\n".join(map(str, found))
+        ledger = self.run("ledger")
+        assert ledger.code == 0, ledger.stderr[-2000:]
+
+    def processes(self) -> list[int]:
+        """Living processes of this life."""
+        wanted, found = f"{MARK}={self.mark}".encode(), []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                try:
+                    environment, state = (entry / "environ").read_bytes(), (entry / "stat").read_text()
+                except OSError:
+                    continue
+                if wanted in environment and state.rsplit(")", 1)[1].split()[0] != "Z":
+                    found.append(int(entry.name))
+        return found
+
+    def kill_all(self) -> None:
+        """End what is left of this life."""
+        for pid in self.processes():
+            _kill(pid)
+
+    def none_left(self, seconds: float = 10.0) -> bool:
+        """True once no process of this life is left."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.processes():
+                return True
+            time.sleep(0.05)
+        return False
+
+
+def only(config: str, names: Sequence[str]) -> str:
+    """The config with these sources alone."""
+    import io
+
+    yaml = YAML()
+    document = yaml.load(config)
+    document["sources"] = [source for source in document["sources"] if source["name"] in names]
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _json_lines(text: str) -> list[dict[str, Any]]:
+    rows = []
+    for line in text.splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
