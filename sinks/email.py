@@ -27,7 +27,7 @@ from crawler.model import Change, Priority, Remote, Ticket
 from crawler.net.guard import EgressPolicy, normal_host
 from crawler.plugins import Secret
 from sinks.base import Sink
-from sinks.plain import one_line
+from sinks.plain import SUBJECT_LIMIT, one_line
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[^\s@<>,;:\"\\\[\]()]+")
 _PORTS = {"starttls": 587, "ssl": 465, "none": 25}
@@ -50,6 +50,15 @@ Address = Annotated[str, AfterValidator(_address)]
 def message_id(key: str, domain: str) -> str:
     """The Message-ID of `key`: the same for the same key, of safe characters whatever the key holds."""
     return f"<mc-{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}@{domain}>"
+
+
+def header(text: str, limit: int = SUBJECT_LIMIT) -> str:
+    """`text` as the value of one header line.
+
+    Python's own header class decodes encoded words in what it is given, line breaks included, and writes them out as
+    they are: `=?` is parted so that there is none.
+    """
+    return one_line(text.replace("=?", "= ?"), limit)
 
 
 class Email(Sink):
@@ -75,7 +84,7 @@ class Email(Sink):
 
     def create(self, ticket: Ticket) -> Remote:
         message = self._message(ticket.key, ticket.subject, ticket.body, ticket.priority)
-        message["X-Mention-Crawler-Key"] = one_line(ticket.key, 200)
+        message["X-Mention-Crawler-Key"] = header(ticket.key, 200)
         if ticket.opened_at is not None:
             message["X-Mention-Opened"] = format_datetime(ticket.opened_at)
         self._send(message)
@@ -87,7 +96,7 @@ class Email(Sink):
         lines += [f"Status: {change.status.value}"] if change.status else []
         body = "\n\n".join(line for line in lines if line)
         message = self._message(change.key, f"Re: {body}", body, change.priority)
-        parent = one_line(remote.id, 200)
+        parent = header(remote.id, 200)
         message["In-Reply-To"] = parent
         message["References"] = parent
         self._send(message)
@@ -97,7 +106,7 @@ class Email(Sink):
         message = EmailMessage(policy=MAIL_POLICY)
         message["From"] = settings.sender
         message["To"] = ", ".join(settings.to)
-        message["Subject"] = one_line(subject) or "Mention"
+        message["Subject"] = header(subject) or "Mention"
         message["Date"] = format_datetime(self.tools.now())
         message["Message-ID"] = message_id(key, settings.sender.rpartition("@")[2])
         message["Auto-Submitted"] = "auto-generated"
