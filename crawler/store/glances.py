@@ -1,0 +1,148 @@
+"""Small readings for people and watchers: what waits and since when, what each source and sink holds, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from crawler.model import DeliveryStatus, MentionStatus
+from crawler.store import tables as t
+from crawler.store.db import chunks
+from crawler.store.events import Part
+from crawler.store.sources import SourceState, state_of
+
+MetricRows = dict[str, tuple[str, list[str], dict[tuple[str, ...], float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """One sink's part of the outbox: how many stand where, how many of those waiting have failed, the newest error."""
+
+    sink: str
+    sent: int = 0
+    pending: int = 0
+    parked: int = 0
+    failing: int = 0
+    error: str | None = None
+
+
+class Glances(Part):
+    """Reads only."""
+
+    def due(self, at: datetime) -> list[SourceState]:
+        """Sources whose time has come and that nobody crawls, the longest waiting first."""
+        columns = t.sources.c
+        free = sa.or_(columns.lease_until.is_(None), columns.lease_until <= at)
+        query = sa.select(t.sources).where(
+            columns.retired_at.is_(None), columns.paused.is_(sa.false()), columns.next_run_at <= at, free
+        )
+        with self.db.read() as connection:
+            return [state_of(row) for row in connection.execute(query.order_by(columns.next_run_at).limit(500))]
+
+    def posts_by_source(self) -> dict[str, int]:
+        """Source name -> posts that it has shown."""
+        links, names = t.post_sources.c, t.sources.c
+        query = sa.select(names.name, sa.func.count()).join(t.sources, names.id == links.source_id).group_by(names.name)
+        with self.db.read() as connection:
+            return {str(row[0]): int(row[1]) for row in connection.execute(query.select_from(t.post_sources))}
+
+    def new_mentions(self, source: str, since: datetime) -> int:
+        """Mentions found since then in posts that the source showed."""
+        shown = sa.exists().where(
+            t.post_sources.c.post_id == t.mentions.c.post_id,
+            t.post_sources.c.source_id == t.sources.c.id,
+            t.sources.c.name == source,
+        )
+        query = sa.select(sa.func.count()).select_from(t.mentions).where(t.mentions.c.found_at >= since, shown)
+        with self.db.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def hashes(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """(site, key) -> content hash, of the posts that exist."""
+        columns, found = t.posts.c, dict[tuple[str, str], str]()
+        with self.db.read() as connection:
+            for some in chunks(keys, 200):
+                query = sa.select(columns.site, columns.key, columns.content_hash)
+                rows = connection.execute(query.where(sa.tuple_(columns.site, columns.key).in_(some)))
+                found |= {(site, key): digest for site, key, digest in rows}
+        return found
+
+    def brands_of(self, post_ids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Post id -> names of the brands it mentions now (mentions that no longer match do not count)."""
+        found: dict[int, set[str]] = {}
+        columns = t.mentions.c
+        query = sa.select(columns.post_id, t.brands.c.name).join(t.brands, t.brands.c.id == columns.brand_id)
+        query = query.where(columns.reason != "no longer matches")
+        with self.db.read() as connection:
+            for some in chunks(post_ids, 400):
+                for post_id, name in connection.execute(query.where(columns.post_id.in_(some))):
+                    found.setdefault(post_id, set()).add(name)
+        return {post_id: frozenset(names) for post_id, names in found.items()}
+
+    def sinks(self) -> dict[str, SinkState]:
+        """The outbox by sink."""
+        columns = t.deliveries.c
+        waits = sa.and_(columns.status == DeliveryStatus.PENDING.value, columns.error.is_not(None))
+        failing = sa.func.sum(sa.case((waits, 1), else_=0))
+        count = [sa.func.sum(sa.case((columns.status == status.value, 1), else_=0)) for status in DeliveryStatus]
+        query = sa.select(columns.sink, *count, failing).group_by(columns.sink)
+        with self.db.read() as connection:
+            rows = connection.execute(query).all()
+            return {
+                sink: SinkState(sink, int(sent), int(pending), int(parked), int(failed), self._error(connection, sink))
+                for sink, pending, sent, parked, failed in rows
+            }
+
+    def _error(self, connection: sa.Connection, sink: str) -> str | None:
+        columns = t.deliveries.c
+        query = sa.select(columns.error).where(columns.sink == sink, columns.error.is_not(None))
+        query = query.where(columns.status != DeliveryStatus.SENT.value).order_by(columns.id.desc()).limit(1)
+        return connection.execute(query).scalar()
+
+    def oldest_waiting(self, matched_with: str | None = None) -> dict[str, datetime | None]:
+        """Stage -> since when its oldest item waits; None when nothing does. Deliveries count from when they are due."""
+        posts, mentions, deliveries = t.posts.c, t.mentions.c, t.deliveries.c
+        unmatched = posts.matched_with.is_(None)
+        if matched_with is not None:
+            unmatched = sa.or_(unmatched, posts.matched_with != matched_with)
+        queries = {
+            "match": sa.select(sa.func.min(posts.seen_at)).where(unmatched),
+            "analyse": sa.select(sa.func.min(mentions.changed_at)).where(mentions.status == MentionStatus.FOUND.value),
+            "triage": sa.select(sa.func.min(mentions.changed_at)).where(
+                mentions.status == MentionStatus.ANALYSED.value
+            ),
+            "deliver": sa.select(sa.func.min(deliveries.not_before)).where(
+                deliveries.status == DeliveryStatus.PENDING.value, deliveries.attempts == 0
+            ),
+        }
+        with self.db.read() as connection:
+            return {stage: connection.execute(query).scalar() for stage, query in queries.items()}
+
+    def metrics(self) -> MetricRows:
+        """Name -> (help, label names, values by labels). Labels are names of ours: never a URL or an author."""
+        statuses = sa.select(t.mentions.c.status, sa.func.count()).group_by(t.mentions.c.status)
+        ended = sa.select(t.runs.c.verdict, sa.func.count()).where(t.runs.c.verdict.is_not(None))
+        open_alerts = sa.select(sa.func.count()).select_from(t.alerts).where(t.alerts.c.resolved_at.is_(None))
+        with self.db.read() as connection:
+            mentions = {(status,): float(n) for status, n in connection.execute(statuses)}
+            verdicts = {(verdict,): float(n) for verdict, n in connection.execute(ended.group_by(t.runs.c.verdict))}
+            posts = connection.execute(sa.select(sa.func.count()).select_from(t.posts)).scalar_one()
+            alerts = connection.execute(open_alerts).scalar_one()
+        outbox = {(row.sink, name): float(getattr(row, name)) for row in self.sinks().values() for name in _STANDINGS}
+        return {
+            "posts": ("Posts kept.", [], {(): float(posts)}),
+            "mentions": ("Mentions by work status.", ["status"], mentions),
+            "crawl_runs": (
+                "Ended crawl runs by verdict.",
+                ["verdict"],
+                {(verdict,): float(n) for verdict, n in verdicts},
+            ),
+            "deliveries": ("Deliveries by sink and status.", ["sink", "status"], outbox),
+            "alerts_open": ("Open alerts.", [], {(): float(alerts)}),
+        }
+
+
+_STANDINGS = ("sent", "pending", "parked")
