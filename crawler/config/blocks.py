@@ -96,7 +96,7 @@ class AlertsBlock:
 class KeepBlock:
     """Retention in seconds; None keeps for ever."""
 
-    posts: float | None = 63072000.0
+    posts: float | None = 62208000.0
     unmatched_stream: float = 86400.0
 
 

@@ -15,7 +15,7 @@ from crawler.model import EntityKind, Intent, Priority, Tone
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(one_as_list), WithJsonSchema({"type": ["string", "array"]})]
-Labels = dict[Word, Word]
+Labels = Annotated[dict[Word, Word], BeforeValidator(lambda value: {} if value is None else value)]
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 
 
@@ -79,10 +79,16 @@ class Sentiment(Section):
 
 class Keep(Section):
     posts: Annotated[Seconds | None, BeforeValidator(_posts_kept)] = Field(
-        63072000.0, description="How long posts stay; `forever` for no end.", examples=["24 months"]
+        "24 months",
+        validate_default=True,
+        description="How long posts stay; `forever` for no end.",
+        examples=["24 months"],
     )
     unmatched_stream: Seconds = Field(
-        86400.0, description="How long posts of streams stay that match no brand.", examples=["24h"]
+        "24h",
+        validate_default=True,
+        description="How long posts of streams stay that match no brand.",
+        examples=["24h"],
     )
 
 

@@ -1,4 +1,4 @@
-"""What the file may say, told to editors (JSON Schema), to readers (Markdown tables) and to beginners (a first file)."""
+"""What the file may say, told to editors (JSON Schema), to readers (Markdown tables), to beginners (a first file)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,13 @@ def settings_table(kinds: Kinds) -> str:
 
 def frame_table() -> str:
     """The same for the parts of the file that belong to no kind."""
-    parts = {"the file": Frame, "brands": BrandFrame, "sources": SourceFrame, "rules": RuleFrame, "sinks": SinkFrame}
+    parts: Kinds = {
+        "the file": Frame,
+        "brands": BrandFrame,
+        "sources": SourceFrame,
+        "rules": RuleFrame,
+        "sinks": SinkFrame,
+    }
     return "\n".join(_section(name, model) for name, model in parts.items())
 
 
@@ -117,7 +123,7 @@ brands:
     not_about: []                        # phrases that mean something else
     own: []                              # our own accounts and sites, e.g. ["@our_account", our-site.example]
 
-# Take away the leading "# " of a source and put your address in. `mention-crawler preview URL` shows what it would find.
+# Take away the leading # of a source and put your address in. `mention-crawler preview URL` shows what it would find.
 sources:
 #  - name: news
 #    kind: feed                          # RSS, Atom, JSON Feed
@@ -134,7 +140,7 @@ sources:
 #    next: a.next@href
 
 tickets:
-  when: [negative, question]             # tones: negative, neutral, positive; intents: question, complaint, praise, other
+  when: [negative, question]             # of negative, neutral, positive; question, complaint, praise, other
   sure_at_least: 0.7                     # less sure goes to review, never silently away
   urgent_if: {words: [court, суд]}
   send_to: [desk]
