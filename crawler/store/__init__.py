@@ -22,7 +22,7 @@ from crawler.store.outbox import Outbox, Waiting
 from crawler.store.posts import Posts
 from crawler.store.runs import Runs
 from crawler.store.sources import Sources, SourceState
-from crawler.store.ticket_views import DeliveryState, StoredTicket, TicketRow
+from crawler.store.ticket_views import DeliveryState, StoredTicket
 from crawler.store.tickets import OpenTicket, Tickets, TriageCount
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "Store",
     "StoredTicket",
     "SyncReport",
-    "TicketRow",
     "TriageCount",
     "Waiting",
 ]
@@ -110,7 +109,7 @@ class Store:
         return self._db.url
 
     @property
-    def url_shown(self) -> str:
+    def shown_url(self) -> str:
         """The URL without its password."""
         return self._db.shown
 

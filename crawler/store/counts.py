@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -129,34 +128,6 @@ class CountsPart(Part):
                 **_of_desk(count, desk_sinks),
                 orphans=_orphans(count),
             )
-
-    def posts_by_source(self) -> dict[str, int]:
-        """Source name -> how many posts it showed."""
-        query = sa.select(t.sources.c.name, sa.func.count()).join_from(t.sources, t.post_sources)
-        with self.db.read() as connection:
-            return {str(name): count for name, count in connection.execute(query.group_by(t.sources.c.name))}
-
-    def deliveries_by_sink(self) -> dict[tuple[str, str], int]:
-        """(sink, status) -> how many tickets, changes not counted."""
-        columns = t.deliveries.c
-        query = sa.select(columns.sink, columns.status, sa.func.count()).where(columns.number == 0)
-        with self.db.read() as connection:
-            rows = connection.execute(query.group_by(columns.sink, columns.status)).all()
-        return {(str(sink), str(status)): count for sink, status, count in rows}
-
-    def oldest_waiting(self) -> dict[str, datetime | None]:
-        """Stage -> since when its oldest item waits; of deliveries those that are due. None when nothing waits."""
-        post, mention, delivery = t.posts.c, t.mentions.c, t.deliveries.c
-        found, analysed = (mention.status == status.value for status in (MentionStatus.FOUND, MentionStatus.ANALYSED))
-        pending = delivery.status == DeliveryStatus.PENDING.value
-        queries = {
-            "match": sa.select(sa.func.min(post.changed_at)).where(post.matched_with.is_(None)),
-            "analyse": sa.select(sa.func.min(mention.changed_at)).where(found),
-            "triage": sa.select(sa.func.min(mention.changed_at)).where(analysed),
-            "deliver": sa.select(sa.func.min(delivery.not_before)).where(pending, delivery.not_before <= self.now()),
-        }
-        with self.db.read() as connection:
-            return {stage: connection.execute(query).scalar() for stage, query in queries.items()}
 
 
 class _Counter:

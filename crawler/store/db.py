@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,14 +63,26 @@ def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
         yield rows[start : start + size]
 
 
-def paged(
-    query: sa.Select[Any], key: sa.ColumnElement[int], after: int | None, before: int | None, limit: int
-) -> sa.Select[Any]:
-    """One page by key: upwards from `after` when it is given, else downwards from `before`; `limit` 0 means all."""
-    query = query.order_by(key.desc() if after is None else key)
-    query = query.where(key > after) if after else query
-    query = query.where(key < before) if before else query
-    return query.limit(limit) if limit else query
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows to read: newest first, or with `after_id` oldest first from there on; `limit` 0 means all.
+
+    `newest` turns `after_id` round: newest first, below it.
+    """
+
+    after_id: int | None = None
+    before_id: int | None = None
+    newest: bool = False
+    limit: int = 500
+
+
+def paged(query: sa.Select[Any], key: sa.ColumnElement[int], page: Page) -> sa.Select[Any]:
+    """The query narrowed to one page by its key."""
+    upwards = page.after_id is not None and not page.newest
+    query = query.order_by(key if upwards else key.desc()).limit(page.limit or None)
+    if page.after_id:
+        query = query.where(key > page.after_id if upwards else key < page.after_id)
+    return query.where(key < page.before_id) if page.before_id else query
 
 
 class Database:

@@ -16,7 +16,7 @@ from crawler.errors import Permanent
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from crawler.store import events
 from crawler.store import tables as t
-from crawler.store.db import paged
+from crawler.store.db import Page, paged
 from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
@@ -56,11 +56,12 @@ class Desk(Part):
         status: TicketStatus | str | None = None,
         after_id: int | None = None,
         before_id: int | None = None,
+        newest: bool = False,
         limit: int = 500,
     ) -> list[DeskTicket]:
-        """Tickets on the desk newest first, with ids below `before_id`; with `after_id` upwards from there."""
+        """Tickets on the desk newest first below `before_id`; upwards from `after_id`."""
         columns = t.desk_tickets.c
-        query = paged(sa.select(t.desk_tickets), columns.id, after_id, before_id, limit)
+        query = paged(sa.select(t.desk_tickets), columns.id, Page(after_id, before_id, newest, limit))
         if status is not None:
             query = query.where(columns.status == str(status))
         with self.db.read() as connection:

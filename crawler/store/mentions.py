@@ -14,7 +14,7 @@ from crawler.errors import NotFound
 from crawler.model import Analysis, EntityKind, Event, Hit, Intent, MentionStatus, StoredMention, Tone
 from crawler.store import events
 from crawler.store import tables as t
-from crawler.store.db import chunks, paged
+from crawler.store.db import Page, chunks, paged
 from crawler.store.events import Part
 from crawler.store.posts import sources_of, stored_post
 from crawler.store.types import AnyRow
@@ -89,9 +89,10 @@ class Mentions(Part):
         search: str | None = None,
         after_id: int | None = None,
         before_id: int | None = None,
+        newest: bool = False,
         limit: int = 500,
     ) -> StoredMentions:
-        """Mentions, newest first, with ids below `before_id`; with `after_id` upwards from there. `limit` 0: all.
+        """Mentions, newest first below `before_id`; upwards from `after_id`. See `crawler.store.db.paged`.
 
         `since` and `until` (exclusive) speak of `published_at`, or of `seen_at` where the site told no date. `label`
         is "name=value" of the brand or of a source; `search` is looked for in the folded text.
@@ -99,7 +100,7 @@ class Mentions(Part):
         wanted = _Filter().plain(brand, status, tone, intent, lang).time(since, until).text(search)
         with self.db.read() as connection:
             wanted.source(source).label(connection, label)
-            query = paged(select_mentions(), t.mentions.c.id, after_id, before_id, limit)
+            query = paged(select_mentions(), t.mentions.c.id, Page(after_id, before_id, newest, limit))
             return hydrate(connection, connection.execute(query.where(*wanted.conditions)).all())
 
     def count(self) -> dict[MentionStatus, int]:
@@ -108,29 +109,8 @@ class Mentions(Part):
         with self.db.read() as connection:
             return {MentionStatus(status): count for status, count in connection.execute(query)}
 
-    def count_new(self, source: str, since: datetime) -> int:
-        """How many mentions in posts that this source (by name) showed were found from `since` on."""
-        of_name = sa.select(t.sources.c.id).where(t.sources.c.name == source)
-        query = sa.select(sa.func.count()).where(t.mentions.c.found_at >= since, _shown_by(of_name))
-        with self.db.read() as connection:
-            return connection.execute(query).scalar_one()
-
-    def of_posts(self, post_ids: Sequence[int]) -> dict[int, frozenset[str]]:
-        """Post id -> names of the brands it mentions; mentions that no longer match do not count."""
-        columns = t.mentions.c
-        stands = sa.or_(columns.status != MentionStatus.IGNORED.value, columns.reason != _NO_MATCH)
-        found: dict[int, set[str]] = {}
-        with self.db.read() as connection:
-            for some in chunks(post_ids):
-                query = (
-                    sa.select(columns.post_id, t.brands.c.name).join(t.brands).where(columns.post_id.in_(some), stands)
-                )
-                for post_id, name in connection.execute(query):
-                    found.setdefault(post_id, set()).add(name)
-        return {post_id: frozenset(names) for post_id, names in found.items()}
-
     def _read(self, condition: sa.ColumnElement[bool], limit: int) -> StoredMentions:
-        query = paged(select_mentions().where(condition), t.mentions.c.id, 0, None, limit)
+        query = paged(select_mentions().where(condition), t.mentions.c.id, Page(after_id=0, limit=limit))
         with self.db.read() as connection:
             return hydrate(connection, connection.execute(query).all())
 

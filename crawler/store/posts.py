@@ -33,17 +33,6 @@ class Posts(Part):
         with self.db.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(t.posts)).scalar_one()
 
-    def hashes(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """(site, key) -> content hash of the stored posts among `keys`."""
-        columns = t.posts.c
-        found: dict[tuple[str, str], str] = {}
-        with self.db.read() as connection:
-            for some in chunks(sorted(set(keys))):
-                wanted = sa.tuple_(columns.site, columns.key).in_(some)
-                rows = connection.execute(sa.select(columns.site, columns.key, columns.content_hash).where(wanted))
-                found |= {(row.site, row.key): row.content_hash for row in rows}
-        return found
-
     def unmatched(self, version: str, limit: int, after_id: int = 0) -> list[StoredPost]:
         """Up to `limit` posts not matched with this query version, ids above `after_id`.
 

@@ -107,12 +107,6 @@ class Sources(Part):
             raise NotFound(f"no source is named {name!r}: `mention-crawler sources list` shows them")
         return state_of(row)
 
-    def due(self, now: datetime, limit: int = 1000) -> list[SourceState]:
-        """Sources that a claim could take now, the most overdue first."""
-        query = sa.select(t.sources).where(*_free(now), *_due(now)).order_by(t.sources.c.next_run_at).limit(limit)
-        with self.db.read() as connection:
-            return [state_of(row) for row in connection.execute(query)]
-
     def pause(self, name: str) -> None:
         """Stop claiming this source until `resume`. State, not config: no reload undoes it. Raises NotFound."""
         self._set_paused(name, True)

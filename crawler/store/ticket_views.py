@@ -38,45 +38,13 @@ class DeliveryState:
 
 @dataclass(frozen=True, slots=True)
 class StoredTicket:
-    """A ticket with the mentions it stands for and its deliveries. `state` is what we know of its life."""
+    """A ticket with the mentions it stands for and its deliveries. `status` is what we know of its life."""
 
-    id: int
-    key: str
-    subject: str
-    body: str
-    priority: Priority
-    brand: str
-    tags: tuple[str, ...]
-    url: str | None
-    author: str | None
-    reason: str
+    ticket: Ticket
+    status: TicketStatus
     rule: str
-    language: str | None
-    opened_at: datetime
-    state: TicketStatus
     mention_ids: tuple[int, ...]
     deliveries: tuple[DeliveryState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRow:
-    """A ticket on its way to one sink; `sink` and `status` are None for a ticket that goes nowhere."""
-
-    id: int
-    key: str
-    mention_ids: tuple[int, ...]
-    subject: str
-    priority: Priority
-    brand: str
-    reason: str
-    opened_at: datetime
-    sink: str | None = None
-    status: DeliveryStatus | None = None
-    remote_id: str | None = None
-    remote_url: str | None = None
-    attempts: int = 0
-    doubtful: bool = False
-    error: str | None = None
 
 
 def ticket_of(row: AnyRow) -> Ticket:
@@ -101,7 +69,7 @@ def conditions(
     wanted = [(delivery.sink, sink), (delivery.status, status)]
     of_delivery = [column == str(value) for column, value in wanted if value is not None]
     if of_delivery:
-        found.append(sa.exists().where(delivery.ticket_id == columns.id, delivery.number == 0, *of_delivery))
+        found.append(sa.exists().where(delivery.ticket_id == columns.id, *of_delivery))
     return found
 
 
@@ -120,29 +88,8 @@ def stored(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredTicket]
     return [_whole(row, mentions.get(row.id, []), deliveries.get(row.id, [])) for row in rows]
 
 
-def by_sink(ticket: StoredTicket) -> list[TicketRow]:
-    """One row for each sink that the ticket goes to, or a single one when it goes nowhere."""
-    names = ("id", "key", "mention_ids", "subject", "priority", "brand", "reason", "opened_at")
-    head = TicketRow(**{name: getattr(ticket, name) for name in names})
-    told = ("status", *_ATTEMPT)
-    rows = [
-        TicketRow(**{name: getattr(head, name) for name in names}, **{name: getattr(delivery, name) for name in told})
-        for delivery in ticket.deliveries
-        if delivery.number == 0
-    ]
-    return rows or [head]
-
-
 def _whole(row: AnyRow, mentions: Sequence[int], deliveries: Sequence[DeliveryState]) -> StoredTicket:
-    return StoredTicket(
-        **{name: getattr(row, name) for name in _TICKET},
-        priority=Priority(row.priority),
-        tags=tuple(row.tags),
-        rule=row.rule,
-        state=TicketStatus(row.status),
-        mention_ids=tuple(mentions),
-        deliveries=tuple(deliveries),
-    )
+    return StoredTicket(ticket_of(row), TicketStatus(row.status), row.rule, tuple(mentions), tuple(deliveries))
 
 
 def _delivery_state(row: AnyRow) -> DeliveryState:

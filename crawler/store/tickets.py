@@ -24,9 +24,9 @@ from crawler.model import (
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store import ticket_views as views
-from crawler.store.db import chunks, paged
+from crawler.store.db import Page, chunks, paged
 from crawler.store.events import Part
-from crawler.store.ticket_views import StoredTicket, TicketRow
+from crawler.store.ticket_views import StoredTicket
 from crawler.store.types import AnyRow
 
 # Shorter texts ("it does not work") say the same in the mouths of strangers: they are not reposts.
@@ -110,18 +110,14 @@ class Tickets(Part):
         until: datetime | None = None,
         after_id: int | None = None,
         before_id: int | None = None,
+        newest: bool = False,
         limit: int = 500,
-    ) -> list[TicketRow]:
-        """One row a ticket and sink, newest first, of tickets with ids below `before_id`; with `after_id` upwards.
-
-        `status` is that of the delivery; `limit` counts tickets, 0 means all.
-        """
-        query = paged(sa.select(t.tickets), t.tickets.c.id, after_id, before_id, limit)
+    ) -> list[StoredTicket]:
+        """Tickets, newest first below `before_id`; upwards from `after_id`. `status` is that of a delivery."""
+        query = paged(sa.select(t.tickets), t.tickets.c.id, Page(after_id, before_id, newest, limit))
         query = query.where(*views.conditions(brand, sink, status, since, until))
         with self.db.read() as connection:
-            tickets = views.stored(connection, connection.execute(query).all())
-        rows = [row for ticket in tickets for row in views.by_sink(ticket)]
-        return [row for row in rows if sink in (None, row.sink) and status in (None, row.status)]
+            return views.stored(connection, connection.execute(query).all())
 
     def count(self) -> int:
         """How many tickets there are."""
