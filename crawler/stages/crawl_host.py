@@ -169,7 +169,7 @@ class _Host:
         return judged(running.intake, crawler.stats.get_stats() if crawler.stats else {})
 
     async def _crawler(self, spider_class: Any, intake: Intake) -> Crawler:
-        crawler = Crawler(spider_class, self.settings.copy())
+        crawler = Crawler(spider_class, self.settings)
         crawler.intake = intake  # type: ignore[attr-defined]
         crawler.egress = self.tools.policy  # type: ignore[attr-defined]
         if getattr(spider_class, "browser", False):

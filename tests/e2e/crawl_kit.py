@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,8 +65,11 @@ class Site:
             def log_message(self, *_: Any) -> None:
                 """Tests read `served` instead."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -170,9 +174,9 @@ class Place:
 
     def balance(self) -> None:
         """Every counter of every run adds up, and the rows say the same."""
-        with self.store.db.read() as connection:
-            runs = connection.exec_driver_sql("SELECT parsed, new, seen, edited, dropped FROM runs").all()
-            posts = connection.exec_driver_sql("SELECT count(*) FROM posts").scalar_one()
+        with closing(sqlite3.connect(self.folder / "mentions.db")) as raw:
+            runs = raw.execute("SELECT parsed, new, seen, edited, dropped FROM runs").fetchall()
+            posts = raw.execute("SELECT count(*) FROM posts").fetchone()[0]
         assert all(parsed == new + seen + edited + dropped for parsed, new, seen, edited, dropped in runs)
         assert sum(run[1] for run in runs) == posts
 

@@ -275,3 +275,18 @@ def test_the_sweep_takes_orphans_of_dead_crews_only() -> None:
         assert orphan.wait(5) == -signal.SIGKILL
         assert kept.poll() is None
         kept.kill()
+
+
+def test_a_system_without_proc_still_crawls(
+    crews: Callable[..., CrawlCrew], log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(osproc, "LINUX", False)
+    monkeypatch.setattr(osproc, "_PROC", tmp_path / "nothing")
+    assert osproc.sweep() == 0
+    crew = crews()
+    for run_id in (1, 13):
+        crew.submit(run_id)
+    crew.submit(2, browser=True)
+    until(crew, 15)
+    assert sorted(log.finished) == [1, 2]
+    assert list(log.failed) == [13]
