@@ -31,7 +31,7 @@ class Plan:
     rate: float = 5e-4
     check: int = 250
     smoothing: float = 0.05
-    word_dropout: float = 0.1
+    word_dropout: float = 0.15
     average: float = 0.995
     seed: int = 7
 
@@ -64,9 +64,9 @@ def build(vocabulary: int, vectors: Array | None) -> BertForSequenceClassificati
         num_attention_heads=3,
         intermediate_size=768,
         max_position_embeddings=MAX_LENGTH,
-        hidden_dropout_prob=0.15,
+        hidden_dropout_prob=0.2,
         attention_probs_dropout_prob=0.1,
-        classifier_dropout=0.15,
+        classifier_dropout=0.2,
         num_labels=len(LABELS),
         id2label=dict(enumerate(LABELS)),
         label2id={name: i for i, name in enumerate(LABELS)},
