@@ -53,7 +53,7 @@ def _registry(app: App) -> Any:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily
 
-    rows = app.store.counts.metrics()
+    rows = app.store.glances.metrics()
 
     class Snapshot:
         """One reading of the database, as Prometheus wants it."""

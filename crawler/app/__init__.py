@@ -122,6 +122,6 @@ class App:
 
 def standalone_intake(spider: Any) -> Any:
     """What `scrapy crawl KIND -a source=NAME` needs: the Source, an Intake, and a call for the end of the run."""
-    from crawler.app.crawling import standalone
+    from crawler.app.standalone import standalone
 
     return standalone(spider)

@@ -62,7 +62,7 @@ def crawl(app: App, names: Sequence[str] | None = None, progress: ProgressFor | 
     finally:
         job.close()
     _add(job.crawled.worked, work(app, progress))
-    job.crawled.waiting = sum(row.count for row in app.store.outbox.waiting(now()) if row.status == "pending")
+    job.crawled.waiting = sum(state.pending for state in app.store.glances.sinks().values())
     job.crawled.results = [_with_mentions(app, result, job.since) for result in job.crawled.results]
     return job.crawled
 
@@ -160,7 +160,7 @@ class _CrawlJob:
 
 
 def _with_mentions(app: App, result: CrawlResult, since: Any) -> CrawlResult:
-    return replace(result, mentions_new=app.store.mentions.count_new(result.source, since))
+    return replace(result, mentions_new=app.store.glances.new_mentions(result.source, since))
 
 
 def _add(total: Worked, part: Worked) -> None:

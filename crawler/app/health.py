@@ -99,7 +99,7 @@ def _sources(app: App) -> Iterator[Condition]:
         if state.paused:
             continue
         if state.failures >= 1 and state.last_verdict in {"failed", "blocked", "changed", "too_big", "trap"}:
-            cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or 'no details'}"
+            cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or '?'}"
             yield Condition(f"source:{state.name}:failing", cause, state.name)
         elif _silent(state):
             yield Condition(f"source:{state.name}:silent", f"{state.name}: silent far longer than usual", state.name)
@@ -114,7 +114,7 @@ def _silent(state: Any) -> bool:
 
 
 def _stages(app: App) -> Iterator[Condition]:
-    for stage, oldest in app.store.counts.oldest_waiting().items():
+    for stage, oldest in app.store.glances.oldest_waiting().items():
         if oldest is not None and now() - oldest > STUCK_AFTER:
             minutes = (now() - oldest).total_seconds() / 60
             yield Condition(
@@ -123,13 +123,12 @@ def _stages(app: App) -> Iterator[Condition]:
 
 
 def _sinks(app: App) -> Iterator[Condition]:
-    for row in app.store.outbox.waiting(now()):
-        if row.status == "parked" and row.count:
-            yield Condition(
-                f"sink:{row.sink}:parked", f"{row.sink}: {row.count} tickets are parked: {row.last_error or ''}"
-            )
-        elif row.status == "pending" and row.failing:
-            yield Condition(f"sink:{row.sink}:down", f"{row.sink}: {row.count} tickets wait: {row.last_error or ''}")
+    for state in app.store.glances.sinks().values():
+        why = state.error or "no details"
+        if state.parked:
+            yield Condition(f"sink:{state.sink}:parked", f"{state.sink}: {state.parked} deliveries are parked: {why}")
+        if state.failing:
+            yield Condition(f"sink:{state.sink}:down", f"{state.sink}: {state.failing} deliveries wait: {why}")
 
 
 def _safely(app: App) -> list[Condition]:
@@ -160,7 +159,7 @@ def _browser() -> Finding:
 
 
 def _database(app: App) -> str:
-    return f"{app.store.url_shown}: {app.store.posts.count()} posts"
+    return f"{app.store.shown_url}: {app.store.posts.count()} posts"
 
 
 def _model(app: App) -> str:

@@ -34,12 +34,16 @@ def make_tools(config_path: str) -> Tools:
 
     app = App.load(config_path)
     store = Store.open(app.config.database_url, durable=False)
+
+    def due_again(run: Run, verdict: Verdict, wait: float | None) -> datetime:
+        return next_run_at(app, store.sources.get(run.source.name), verdict, wait)
+
     return Tools(
         store=store,
         spider=lambda run: spider_of(app, run),
         settings=as_dict(app.config.user_agent, app.config.allow_private),
         policy=app.policy,
-        next_run_at=lambda run, verdict, wait: next_run_at(app, store.sources.get(run.source.name), verdict, wait),
+        next_run_at=due_again,
         lease_seconds=LEASE_SECONDS,
     )
 
@@ -61,7 +65,7 @@ def block_of(name: str, kind: str, raw: Mapping[str, Any]) -> SourceBlock:
 
 
 def next_run_at(app: App, state: SourceState, verdict: Verdict, wait: float | None = None) -> datetime:
-    """When the source is due again: by its schedule, not before the site's own `wait` (seconds), later when it fails."""
+    """When the source is due again: by its schedule, not before the site's own `wait` (seconds), later if it fails."""
     at = now()
     due = next_run(schedule_of(state), at, app.config.timezone, state.name, state.usual_gap_seconds)
     if verdict in (Verdict.FAILED, Verdict.BLOCKED, Verdict.TRAP, Verdict.TOO_BIG):

@@ -1,8 +1,9 @@
-"""Kinds found in `spiders/`, `sinks/`, in `plugins/` beside the config and by entry points; sinks made from their blocks."""
+"""Kinds from `spiders/`, `sinks/`, `plugins/` beside the config and entry points; sinks made from their blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def sink_kinds(plugin_dir: Path) -> Mapping[str, type[Sink]]:
     """Every sink kind by name."""
     from sinks.base import Sink
 
-    return plugins.discover("sinks", Sink, plugin_dir, "mention_crawler.sinks")
+    return plugins.discover("sinks", Sink, plugin_dir, "mention_crawler.sinks")  # type: ignore[type-abstract]
 
 
 def source_settings(app: App, block: SourceBlock) -> Settings:
@@ -50,12 +51,13 @@ def sink_settings(app: App, block: SinkBlock) -> Settings:
 def check_blocks(app: App) -> list[Problem]:
     """Every mistake in the kind settings of sources and sinks, and in the selectors they name."""
     problems: list[Problem] = []
-    for check, blocks in ((source_settings, app.config.sources), (sink_settings, app.config.sinks)):
-        for block in blocks:
-            try:
-                check(app, block)  # type: ignore[operator]
-            except ConfigError as error:
-                problems.extend(error.problems)
+    checks = [partial(source_settings, app, block) for block in app.config.sources]
+    checks += [partial(sink_settings, app, block) for block in app.config.sinks]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            problems.extend(error.problems)
     return problems
 
 

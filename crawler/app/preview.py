@@ -1,7 +1,7 @@
 """`preview`: one look at a source, a URL or a text: posts, what would match, what would become a ticket, and why.
 
-Nothing is stored and nothing is sent. The fetch happens in a crawl child of its own, so that a page that hangs or swells
-hurts nobody; what it read comes back as rows.
+Nothing is stored and nothing is sent. The fetch happens in a crawl child of its own, so that a page that hangs or
+swells hurts nobody; what it read comes back as rows.
 """
 
 from __future__ import annotations

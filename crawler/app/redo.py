@@ -1,4 +1,4 @@
-"""`redo parse|match|analyse|triage`: the same stages over the stored past, without the network; `diff` changes nothing."""
+"""`redo parse|match|analyse|triage`: the same stages over the stored past, no network; `diff` changes nothing."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _store(app: App, run: Run, document: Document, rows: Sequence[Prepared], don
 
 
 def _compare_posts(app: App, rows: Sequence[Prepared], done: Redone) -> None:
-    known = app.store.posts.hashes([(site, key) for _, _, _, key, site in rows])
+    known = app.store.glances.hashes([(site, key) for _, _, _, key, site in rows])
     for post, _, digest, key, site in rows:
         before = known.get((site, key))
         if before is None:
@@ -114,7 +114,7 @@ def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
     names = {brand.id: brand.name for brand in app.brands.values()}
     for posts in _pages(app.store.posts.iterate(scope.since, None, scope.source)):
         found = [(post, match.find(matcher, post)) for post in posts]
-        before = app.store.mentions.of_posts([post.id for post in posts])
+        before = app.store.glances.brands_of([post.id for post in posts])
         for post, matches in found:
             now_there = {names[m.brand_id] for m in matches}
             _compare_brands(post, now_there, before.get(post.id, frozenset()), scope, done)
@@ -181,10 +181,11 @@ def _compare_decisions(mentions: Sequence[StoredMention], decisions: Sequence[De
 
 
 def _mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMention]]:
-    filters = {"since": scope.since, "brand": scope.brand, "source": scope.source}
-    wanted = {name: value for name, value in filters.items() if value}
     before: int | None = None
-    while page := app.store.mentions.list(**wanted, before_id=before, limit=size):
+    mentions = app.store.mentions
+    while page := mentions.list(
+        since=scope.since, brand=scope.brand, source=scope.source, before_id=before, limit=size
+    ):
         yield page
         before = page[-1].id
 

@@ -1,4 +1,4 @@
-"""`run`: the parent claims what is due, keeps web and worker alive, watches, and reloads the config. No heavy import."""
+"""`run`: the parent claims what is due, keeps web and worker alive, watches, reloads the config. No heavy import."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _Service:
         self.app.close()
 
     def sync(self) -> None:
-        """Bring rows into step with the file, in a short-lived process that may import Scrapy. A bad file changes nothing."""
+        """Bring rows into step with the file, in a short process that may import Scrapy. A bad file changes nothing."""
         answer = errand(sync_main, (self.path,), SYNC_SECONDS)
         if isinstance(answer, str):
             self._alert("config", f"the config could not be taken over: {answer}")
@@ -137,7 +137,7 @@ class _Service:
     def _due_names(self, browser: bool) -> list[str]:
         """Sources that are due; in quiet hours they are put off to the next opening."""
         at, zone, names = now(), self.app.config.timezone, []
-        for state in self.app.store.sources.due(at):
+        for state in self.app.store.glances.due(at):
             if bool(state.schedule.get("browser")) is not browser:
                 continue
             if may_run(schedule_of(state), at, zone):

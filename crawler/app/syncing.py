@@ -31,10 +31,9 @@ def source_row(app: App, block: SourceBlock) -> SourceRow:
         kind=block.kind,
         settings=dict(block.raw),
         labels=dict(block.labels),
-        schedule=block.schedule.as_dict(),
+        schedule={**block.schedule.as_dict(), "browser": bool(getattr(app.spiders[block.kind], "browser", False))},
         domain=domain_of(settings, block.name),
         was=block.was,
-        verify=block.verify,
     )
 
 

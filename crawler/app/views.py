@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.app import App
 from crawler.errors import NotFound
 from crawler.model import Event, StoredMention
 from crawler.stages.match import full_text
 
+if TYPE_CHECKING:
+    from crawler.store import StoredTicket
+
 PAGE = 500
 
 
 def source_rows(app: App) -> list[dict[str, Any]]:
     """Every source that is not retired, with its state in one word."""
-    posts = app.store.counts.posts_by_source()
+    posts = app.store.glances.posts_by_source()
     return [_source(state, posts.get(state.name, 0)) for state in app.store.sources.all()]
 
 
@@ -54,8 +57,6 @@ def mention_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[d
 def mention_whole(app: App, mention_id: int) -> dict[str, Any]:
     """One mention with the whole why and its life."""
     mention = app.store.mentions.get(mention_id)
-    if mention is None:
-        raise NotFound(f"there is no mention {mention_id}")
     life = app.store.events.of("mention", mention_id) + app.store.events.of("post", mention.post.id)
     return {
         **mention_row(mention),
@@ -98,20 +99,20 @@ def mention_row(mention: StoredMention) -> dict[str, Any]:
 
 def ticket_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
     """One row a ticket and sink, newest first; the stable shape of `tickets list --json`."""
-    rows = app.store.tickets.list(**{name: value for name, value in filters.items() if value}, limit=limit)
-    return (_ticket(row) for row in rows)
+    return islice(_tickets(app, {name: value for name, value in filters.items() if value}), limit or None)
 
 
 def ticket_whole(app: App, key: str) -> dict[str, Any]:
     """One ticket with its text, deliveries and life."""
     stored = app.store.tickets.get(key)
-    if stored is None:
-        raise NotFound(f"there is no ticket {key!r}")
-    life = app.store.events.of("ticket", stored.id)
+    life = app.store.events.of("ticket", stored.ticket.id)
     for delivery in stored.deliveries:
         life += app.store.events.of("delivery", delivery.id)
     return {
-        **{name: value for name, value in asdict(stored).items() if name != "deliveries"},
+        **asdict(stored.ticket),
+        "ticket_status": stored.status.value,
+        "rule": stored.rule,
+        "mention_ids": list(stored.mention_ids),
         "deliveries": [asdict(delivery) for delivery in stored.deliveries],
         "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
     }
@@ -124,13 +125,13 @@ def alert_rows(app: App, every: bool) -> list[dict[str, Any]]:
 
 def sink_rows(app: App) -> list[dict[str, Any]]:
     """Sinks with abilities and what stands in their outbox."""
-    counts = app.store.counts.deliveries_by_sink()
+    states = app.store.glances.sinks()
     return [
         {
             "name": name,
             "kind": sink.kind,
             "can": sorted(sink.can),
-            **{status: counts.get((name, status), 0) for status in ("sent", "pending", "parked")},
+            **{status: getattr(states.get(name), status, 0) for status in ("sent", "pending", "parked")},
         }
         for name, sink in app.sinks.items()
     ]
@@ -155,22 +156,35 @@ def _source(state: Any, posts: int) -> dict[str, Any]:
     }
 
 
-def _ticket(row: Any) -> dict[str, Any]:
-    return {
-        "key": row.key,
-        "mention_ids": list(row.mention_ids),
-        "subject": row.subject,
-        "priority": row.priority,
-        "sink": row.sink,
-        "status": row.status,
-        "remote_id": row.remote_id,
-        "remote_url": row.remote_url,
-        "attempts": row.attempts,
-        "reason": row.reason,
-        "brand": row.brand,
-        "opened_at": row.opened_at,
-        "error": row.error,
-    }
+def _tickets(app: App, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    after = 0
+    while page := app.store.tickets.list(**filters, after_id=after, newest=True, limit=PAGE):
+        for stored in page:
+            yield from _ticket(stored, filters.get("sink"))
+        after = page[-1].ticket.id
+
+
+def _ticket(stored: StoredTicket, sink: str | None) -> Iterator[dict[str, Any]]:
+    """One row a sink: its creating delivery; `attempts` counts the changes too."""
+    ticket = stored.ticket
+    for delivery in stored.deliveries:
+        if delivery.number or (sink and delivery.sink != sink):
+            continue
+        yield {
+            "key": ticket.key,
+            "mention_ids": list(stored.mention_ids),
+            "subject": ticket.subject,
+            "priority": ticket.priority.value,
+            "sink": delivery.sink,
+            "status": delivery.status.value,
+            "remote_id": delivery.remote_id,
+            "remote_url": delivery.remote_url,
+            "attempts": delivery.attempts,
+            "reason": ticket.reason,
+            "brand": ticket.brand,
+            "opened_at": ticket.opened_at,
+            "error": delivery.error,
+        }
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Finds what people say about your brands and turns complaints and questions into tickets, once, with the reason."""
+    """Finds what people say about your brands and turns complaints and questions into tickets, once."""
 
 
 def init(

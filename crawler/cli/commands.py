@@ -8,7 +8,7 @@ from crawler.cli import admin, crawl, lists, redo
 
 app = typer.Typer(
     name="mention-crawler",
-    help="Finds what people say about your brands and turns complaints and questions into tickets, once, with the reason why.",
+    help="Finds what people say about your brands and turns complaints and questions into tickets, once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -70,6 +70,10 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: boo
     return len(listed)
 
 
+# Columns of prose share the width that the others leave, and wrap.
+_PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
+
+
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table

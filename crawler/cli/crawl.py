@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from crawler.app.crawling import Crawled
 
 RESULT_COLUMNS = (
-    "source", "verdict", "fetched", "posts_new", "posts_seen", "posts_edited", "dropped", "mentions_new", "seconds", "error",
+    "source", "verdict", "fetched", "posts_new", "posts_seen", "posts_edited", "dropped", "mentions_new", "seconds",
+    "error",
 )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def report(crawled: Crawled, as_json: bool) -> None:
         return
     say(
         f"{summary['tickets_new']} new tickets, {summary['deliveries_sent']} delivered, "
-        f"{summary['deliveries_waiting']} waiting, {summary['deliveries_parked']} parked, {summary['review']} for review"
+        f"{summary['deliveries_waiting']} waiting, {summary['deliveries_parked']} parked, {summary['review']} to review"
     )
     if crawled.model_error:
         say(f"mentions wait untagged: {crawled.model_error}")

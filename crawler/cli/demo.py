@@ -56,9 +56,8 @@ def _two_crawls(app: App, town: Town, as_json: bool, begun: float) -> int:
     new, edited, again = (
         sum(getattr(r, name) for r in second.results) for name in ("posts_new", "posts_edited", "posts_seen")
     )
-    say(
-        f"second crawl: {new} new posts, {edited} edited, {again} seen again; {second.worked.triaged.ticketed} new tickets, none twice\n"
-    )
+    tickets = second.worked.triaged.ticketed
+    say(f"second crawl: {new} new posts, {edited} edited, {again} seen again; {tickets} new tickets, none twice\n")
     return _close_books(app, first, second, as_json)
 
 

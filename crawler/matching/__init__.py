@@ -1,4 +1,4 @@
-"""Finding brands in text: word forms (`forms`) and one automaton for all of them (`matcher`). Pure: no store, no network."""
+"""Finding brands in text: word forms (`forms`) and one automaton for all (`matcher`). Pure: no store, no network."""
 
 from crawler.matching.matcher import Match, Matcher
 

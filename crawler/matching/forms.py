@@ -1,8 +1,8 @@
 """Word forms of names: what an entity of the config may look like in text.
 
-Everything is returned folded (`crawler.text.fold`), so that the automaton compares like with like. The endings come from
-the grammar of Ukrainian and Russian nouns and adjectives; a form that no speaker uses costs a few bytes, a missing one
-costs a complaint.
+Everything is returned folded (`crawler.text.fold`), so that the automaton compares like with like. The endings come
+from the grammar of Ukrainian and Russian nouns and adjectives; a form that no speaker uses costs a few bytes, a
+missing one costs a complaint.
 """
 
 from __future__ import annotations
@@ -26,10 +26,29 @@ _Y_SHORT = ("й", "я", "ю", "ем", "єм", "ї", "и", "і", "єві", "ев�
 _NEUTER_O = ("о", "а", "у", "ом", "е", "і")
 _NEUTER_E = ("е", "я", "а", "ю", "у", "ем", "єм", "і", "и")
 _ADJECTIVE = (
-    "ий", "ій", "ый", "ой", "ого", "ому", "им", "ім", "ом", "ым", "а", "ої", "у", "ою", "ая", "ую", "е", "ое", "і", "их",
-    "ими", "ие", "ые", "ых", "ыми",
+    "ий", "ій", "ый", "ой", "ого", "ому", "им", "ім", "ом", "ым", "а", "ої", "у", "ою", "ая", "ую", "е", "ое", "і",
+    "их", "ими", "ие", "ые", "ых", "ыми",
 )  # fmt: skip
-_ADJECTIVE_SOFT = ("ій", "ий", "ього", "ьому", "ім", "його", "его", "ему", "им", "ем", "я", "яя", "ьої", "юю", "ю", "ей", "є", "ее")
+_ADJECTIVE_SOFT = (
+    "ій",
+    "ий",
+    "ього",
+    "ьому",
+    "ім",
+    "його",
+    "его",
+    "ему",
+    "им",
+    "ем",
+    "я",
+    "яя",
+    "ьої",
+    "юю",
+    "ю",
+    "ей",
+    "є",
+    "ее",
+)
 
 _ENDINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("ський", "ськ", _ADJECTIVE),

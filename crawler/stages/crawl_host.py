@@ -39,17 +39,18 @@ _GOOD_ENDS = ("finished", "closespider_timeout")
 def serve(channel: Channel, tools: Tools) -> None:
     """Install the reactor, crawl what the parent asks for, and return after "stop" when all runs have ended."""
     install_reactor(_REACTOR)
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
     from crawler.net.guard_scrapy import install_guard
 
+    reactor: Any = installed
     settings = Settings()
     settings.setdict(dict(tools.settings), priority="project")
     configure_logging(settings)
     install_guard(reactor, tools.policy)
     host = _Host(channel, tools, settings)
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(host.main(reactor)))  # type: ignore[attr-defined]
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(host.main(reactor)))
+    reactor.run(installSignalHandlers=False)
     if host.broken:
         raise host.broken
 

@@ -25,10 +25,11 @@ def run_once(
 ) -> None:
     """Crawl `source` once; raises what the crawl raised. The reactor of this process is spent afterwards."""
     install_reactor(_REACTOR)
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
     from crawler.net.guard_scrapy import install_guard
 
+    reactor: Any = installed
     logging.getLogger("scrapy").setLevel(logging.ERROR)
     install_guard(reactor, policy)
     errors: list[BaseException] = []
@@ -39,10 +40,10 @@ def run_once(
         except BaseException as error:
             errors.append(error)
         finally:
-            reactor.stop()  # type: ignore[attr-defined]
+            reactor.stop()
 
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(main()))  # type: ignore[attr-defined]
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(main()))
+    reactor.run(installSignalHandlers=False)
     if errors:
         raise errors[0]
 

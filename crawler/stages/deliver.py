@@ -134,5 +134,5 @@ def _change(sink: Sink, delivery: Delivery) -> Remote:
 
 def _wait(now: datetime, attempts: int, retry_after: float | None = None) -> datetime:
     """Exponential back-off with jitter; never earlier than the helpdesk asked for."""
-    back_off = min(LONGEST_WAIT, FIRST_WAIT * 2 ** max(0, attempts - 1)) * random.uniform(0.8, 1.2)  # noqa: S311
+    back_off = min(LONGEST_WAIT, FIRST_WAIT * 2 ** max(0, attempts - 1)) * random.uniform(0.8, 1.2)
     return now + timedelta(seconds=max(back_off, retry_after or 0.0))

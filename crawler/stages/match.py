@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 from crawler.matching import Match, Matcher
 from crawler.model import Hit, Post, StoredPost
@@ -11,12 +10,6 @@ from crawler.stages.crash import kill_point
 from crawler.store import Store
 
 BATCH = 500
-
-
-class Progress(Protocol):
-    """Told how many rows a stage has finished."""
-
-    def __call__(self, done: int) -> None: ...
 
 
 def full_text(post: Post) -> str:
@@ -29,7 +22,7 @@ def find(matcher: Matcher, stored: StoredPost) -> list[Match]:
     return matcher.match(stored.folded, full_text(stored.post))
 
 
-def run(store: Store, matcher: Matcher, progress: Progress | None = None) -> int:
+def run(store: Store, matcher: Matcher, progress: Callable[[int], None] | None = None) -> int:
     """Match every waiting post; return how many Mentions are new."""
     config_version, new = store.config.version(), 0
     while posts := store.posts.unmatched(matcher.version, BATCH):

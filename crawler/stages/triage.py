@@ -1,4 +1,4 @@
-"""triage: rules decide whether a mention becomes a ticket, joins one, goes to review or is ignored; the reason is stored.
+"""triage: rules decide whether a mention becomes a ticket, joins one, goes to review or is ignored; the reason stays.
 
 A rule wants tones and intents. With `sure_at_least: 0.7` a mention whose wanted probability is >= 0.7 becomes a ticket,
 one below 0.3 is ignored (we are as sure that it is not wanted), and everything between goes to a person.
