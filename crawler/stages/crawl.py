@@ -47,13 +47,18 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the app hands to a crawl child. `lease_seconds` is the lease that each renewal sets."""
+    """What the app hands to a crawl child.
+
+    `spider(run)`: the class and the Source with validated settings; its errors are the run's verdict. `next_run_at(run,
+    verdict, wait)`: when the source is due again, `wait` being the seconds that the site asked for, if it did.
+    `lease_seconds` is the lease that each renewal sets.
+    """
 
     store: Store
     spider: Callable[[Run], tuple[type[SourceSpider], Source]]
     settings: Mapping[str, Any]
     policy: EgressPolicy
-    next_run_at: Callable[[Run, Verdict], datetime]
+    next_run_at: Callable[[Run, Verdict, float | None], datetime]
     lease_seconds: float = 60.0
 
 

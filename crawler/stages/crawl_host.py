@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -158,8 +158,7 @@ class _Host:
         """Crawl one run to its end and judge it. Mistakes in its settings are its verdict, not a broken child."""
         assert running.run is not None
         run = running.run
-        loop = asyncio.get_running_loop()
-        running.intake = Intake(self.tools.store, run, lambda: loop.call_soon_threadsafe(self._stop, running))
+        running.intake = Intake(self.tools.store, run, self._stopper(running))
         try:
             spider_class, source = self.tools.spider(run)
             crawler = running.crawler = await self._crawler(spider_class, running.intake)
@@ -186,6 +185,15 @@ class _Host:
             self._proxy = FilteringProxy(self.tools.policy)
             await self._proxy.astart()
         return f"http://127.0.0.1:{self._proxy.port}"
+
+    def _stopper(self, running: _Running) -> Callable[[], None]:
+        """Stops the run from any thread."""
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(self._stop, running)
+
+        return stop
 
     def _stop(self, running: _Running) -> None:
         if running.crawler is not None and running.crawler.crawling:
