@@ -31,6 +31,8 @@ WAL_LIMIT = 64 * 1024 * 1024
 CHUNK = 500
 _ATTEMPTS = 8
 _CHECK_WAL_EVERY = 64
+# 16 MiB: pages that many commits touch, such as those of indexes, go to the file once.
+_CHECKPOINT_PAGES = 4000
 _BUSY = ("database is locked", "database table is locked", "database schema has changed")
 # Serialization failure, deadlock, lock not available, and a unique row written by somebody else meanwhile.
 _RETRY_STATES = frozenset({"40001", "40P01", "55P03", "23505"})
@@ -247,6 +249,7 @@ class Database:
         raw.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+        raw.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         raw.execute("PRAGMA cache_size=-16000")
 
     def _watch_wal(self) -> None:

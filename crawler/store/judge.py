@@ -183,19 +183,20 @@ class Writer:
 
     def _known(self, site: str, keys: list[str]) -> dict[str, _Known]:
         columns = ", ".join(f"p.{name}" for name in _KNOWN)
+        # CROSS JOIN keeps SQLite's planner from walking every post of the site.
         query = (
             f"SELECT {columns}, s.digest FROM {_EACH[self._db.is_sqlite]}"
-            " JOIN posts AS p ON p.site = ? AND p.key = j.value"
-            " LEFT JOIN post_sources AS s ON s.post_id = p.id AND s.source_id = ?"
+            " CROSS JOIN posts AS p LEFT JOIN post_sources AS s ON s.post_id = p.id AND s.source_id = ?"
+            " WHERE p.site = ? AND p.key = j.value"
         )
         found: dict[str, _Known] = {}
-        for row in self._execute(query, (self._array(keys), site, self._run.source.id)):
+        for row in self._execute(query, (self._array(keys), self._run.source.id, site)):
             found[row[1]] = _Known(row[0], row[2], row[3], bool(row[4]), row[5], tuple(row[6:-1]), row[-1])
         return found
 
     def _gone(self, posts: Sequence[Arrived]) -> dict[tuple[str, str], tuple[int, int]]:
         each = _EACH[self._db.is_sqlite]
-        query = f"SELECT g.site, g.key, g.id, g.version FROM {each} JOIN gone_posts AS g ON g.key = j.value"
+        query = f"SELECT g.site, g.key, g.id, g.version FROM {each} CROSS JOIN gone_posts AS g WHERE g.key = j.value"
         rows = self._execute(query, (self._array([post.key for post in posts]),))
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
