@@ -66,7 +66,7 @@ def _registry(app: App) -> Any:
                 yield family
 
     registry = CollectorRegistry()
-    registry.register(Snapshot())  # type: ignore[arg-type]
+    registry.register(Snapshot())
     return registry
 
 

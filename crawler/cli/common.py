@@ -74,16 +74,21 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: boo
 _PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
 
 
+# Columns of prose share the width that the others leave, and wrap.
+_PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
+
+
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
     for column in columns:
-        table.add_column(
-            column.replace("_", " "), overflow="ellipsis", no_wrap=column not in {"text", "reason", "cause"}
-        )
+        if column in _PROSE:
+            table.add_column(column.replace("_", " "), overflow="fold", ratio=_PROSE[column])
+        else:
+            table.add_column(column.replace("_", " "), no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     width = None if sys.stdout.isatty() else 160

@@ -103,7 +103,7 @@ class Glances(Part):
         return connection.execute(query).scalar()
 
     def oldest_waiting(self, matched_with: str | None = None) -> dict[str, datetime | None]:
-        """Stage -> since when its oldest item waits; None when nothing does. Deliveries count from when they are due."""
+        """Stage -> since when its oldest item waits, None when nothing does. Deliveries count from their due time."""
         posts, mentions, deliveries = t.posts.c, t.mentions.c, t.deliveries.c
         unmatched = posts.matched_with.is_(None)
         if matched_with is not None:
@@ -138,7 +138,7 @@ class Glances(Part):
             "crawl_runs": (
                 "Ended crawl runs by verdict.",
                 ["verdict"],
-                {(verdict,): float(n) for verdict, n in verdicts},
+                verdicts,
             ),
             "deliveries": ("Deliveries by sink and status.", ["sink", "status"], outbox),
             "alerts_open": ("Open alerts.", [], {(): float(alerts)}),
