@@ -94,7 +94,8 @@ class Secret(SecretStr):
             if _REFERENCE.search(value):
                 return _REFERENCE.sub(lambda match: vault.env(match[1]), value)
         except LookupError as error:
-            raise PydanticCustomError("secret_missing", "{why}", {"why": str(error.args[0])}) from None
+            why, fix, *_ = (*map(str, error.args), None)
+            raise PydanticCustomError("secret_missing", "{why}", {"why": why, "fix": fix}) from None
         if cls.literals and not _TOKEN.search(value):
             return value
         raise PydanticCustomError("secret_literal", "a secret must not stand in the file")

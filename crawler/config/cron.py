@@ -21,15 +21,15 @@ def cron_of(value: object) -> str:
     text = " ".join(str(value).split())
     if text.startswith("@"):
         if text.lower() not in _SHORT:
-            raise wrong(f"cron {text!r} is not known; known: {', '.join(_SHORT)}", f'"{_SHORT[1]}"')
+            raise wrong(f"{text!r} is not known; known: {', '.join(_SHORT)}", f'"{_SHORT[1]}"')
         return text.lower()
     words = text.lower().split(" ")
     if len(words) != len(_FIELDS):
         fields = "minute, hour, day of month, month, day of week"
-        raise wrong(f"cron has five fields ({fields}), not {len(words)}", _EXAMPLE)
+        raise wrong(f"cron has five fields ({fields}), this has {len(words)}", _EXAMPLE)
     found = [_field(index, word) for index, word in enumerate(words)]
     if words[4].startswith("*") and not any(day <= _DAYS_IN[month - 1] for day in found[2] for month in found[3]):
-        raise wrong(f"cron {text!r} names a day that never comes", _EXAMPLE)
+        raise wrong(f"{text!r} names a day that never comes", _EXAMPLE)
     return text
 
 
@@ -49,7 +49,7 @@ def _field(index: int, word: str) -> set[int]:
     for part in word.split(","):
         span, slash, step = part.partition("/")
         if slash and not (re.fullmatch(r"[0-9]{1,4}", step) and int(step) > 0):
-            raise wrong(f"cron {name}: the step in {part!r} must be a number above 0", _EXAMPLE)
+            raise wrong(f"{name}: the step in {part!r} must be a number above 0", _EXAMPLE)
         start, end = _span(index, span, bool(slash))
         found |= set(range(start, end + 1, int(step) if slash else 1))
     return found
@@ -63,7 +63,7 @@ def _span(index: int, span: str, stepped: bool) -> tuple[int, int]:
     start = _number(index, first)
     end = _number(index, last) if dash else (high if stepped else start)
     if end < start:
-        raise wrong(f"cron {name}: the range {span!r} runs backwards; write it as two, joined by a comma", _EXAMPLE)
+        raise wrong(f"{name}: the range {span!r} runs backwards; write it as two, joined by a comma", _EXAMPLE)
     return start, end
 
 
@@ -73,5 +73,5 @@ def _number(index: int, text: str) -> int:
     if text in names:
         return names.index(text) + low
     if not re.fullmatch(r"[0-9]{1,4}", text) or not low <= int(text) <= high:
-        raise wrong(f"cron {name}: {text!r} is not from {low} to {high}", _EXAMPLE)
+        raise wrong(f"{name}: {text!r} is not from {low} to {high}", _EXAMPLE)
     return int(text)

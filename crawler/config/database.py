@@ -59,7 +59,7 @@ def _filled(rest: str, folder: Path, env: Mapping[str, str], *, escape: bool = F
     try:
         return REFERENCE.sub(value, rest)
     except LookupError as error:
-        raise wrong(f"database.url: {error.args[0]}") from None
+        raise wrong(f"database.url: {error.args[0]}", error.args[1]) from None
 
 
 def _sqlite(rest: str, folder: Path) -> str:

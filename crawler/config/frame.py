@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from crawler.config.cron import cron_of
 from crawler.config.values import Network, Seconds, Share, Window, Zone, between_of, every_of, one_as_list, wrong
@@ -28,12 +29,17 @@ def _name(value: object) -> object:
 Name = Annotated[str, BeforeValidator(_name)]
 
 
-def _when(value: object) -> object:
+def _tone_or_intent(word: str) -> str:
     known = [*Tone, *Intent]
-    for word in value if isinstance(value, list | tuple) else [value]:
-        if word not in known:
-            raise wrong(f"{word!r} is neither a tone nor an intent; known: {', '.join(known)}")
-    return value
+    if word not in known:
+        close = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+        raise wrong(f"{word!r} is neither a tone nor an intent; known: {', '.join(known)}", (close or known)[0])
+    return word
+
+
+ToneOrIntent = Annotated[
+    Word, AfterValidator(_tone_or_intent), WithJsonSchema({"type": "string", "enum": [*Tone, *Intent]})
+]
 
 
 def _posts_kept(value: object) -> object:
@@ -157,7 +163,7 @@ class UrgentFrame(Section):
 class RuleParts(Section):
     """What `tickets:` and each of `rules:` say."""
 
-    when: Annotated[Words, BeforeValidator(_when)] = Field(
+    when: Annotated[tuple[ToneOrIntent, ...], BeforeValidator(one_as_list)] = Field(
         (Tone.NEGATIVE.value, Intent.QUESTION.value),
         description="Tones and intents that become tickets.",
         examples=[["negative", "question"]],

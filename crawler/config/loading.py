@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -69,12 +70,19 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     text = Text(str(path), tuple(source.split("\n")))
     root = read_yaml(source, text)
     if not isinstance(root.value, dict):
-        raise ConfigError([text.at(root, "the file must hold 'key: value' lines", "brands:")])
+        raise ConfigError([_no_mapping(text, root)])
     loader = _Loader(path.absolute(), text, root, env)
     config = loader.run(source)
     if loader.problems:
         raise ConfigError(sorted(dict.fromkeys(loader.problems), key=lambda p: (p.file != text.name, p.line, p.column)))
     return config
+
+
+def _no_mapping(text: Text, root: Node) -> Problem:
+    line = text.line(root.line)
+    if isinstance(root.value, str) and re.match(r"[\w-]+:\S", line):
+        return text.at(root, "a space is missing behind the colon", line.replace(":", ": ", 1))
+    return text.at(root, "the file must hold 'key: value' lines", "timezone: UTC")
 
 
 def _decoded(path: Path) -> str:
@@ -203,13 +211,12 @@ class _Loader:
         if node is None or node.value is None:
             return []
         if not isinstance(node.value, list):
-            fix = f"{key}:\n      - name: ..."
+            fix = "- name: ..." if isinstance(node.value, dict) else f"{key}: [{{name: {node.value}}}]"
             self.problems.append(self.text.at(node, f"{key}: a list is needed here; begin each item with '- '", fix))
             return []
         found = []
-        for child in node.value:
-            name = _label(child)
-            checked = self.checked(model, child, f"{key.removesuffix('s')} {name}" if name else f"{key}")
+        for number, child in enumerate(node.value, 1):
+            checked = self.checked(model, child, f"{key.removesuffix('s')} {_label(child) or number}")
             if checked is not None:
                 found.append((checked, child))
         self.unique(key, [(getattr(item, "name", ""), child) for item, child in found])
@@ -338,7 +345,7 @@ class _Loader:
             better = closest(word, sorted(known))
             noun = "sink" if key == "send_to" else key
             hint = f"did you mean {better!r}?" if better else f"known: {', '.join(sorted(known)) or 'none'}"
-            fix = better and (self.text.with_value(place, better) or f"{key}: [{better}]")
+            fix = (self.text.with_value(place, better) or f"{key}: [{better}]") if better else f"remove it from {key}"
             self.problems.append(self.text.at(place, f"{what}: {key} names no {noun}: {word!r}; {hint}", fix))
 
     def alerts(self, whole: f.Frame, sinks: Sequence[SinkBlock]) -> AlertsBlock:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticUndefinedType
 
 from crawler.config.reading import Node, Text, quoted
 from crawler.config.values import shown, text_of
@@ -53,8 +53,14 @@ class Explainer:
     def problems(self, error: ValidationError, model: type[BaseModel]) -> list[Problem]:
         details = error.errors(include_url=False)
         unknown = {_parent(detail): str(detail["loc"][-1]) for detail in details if detail["type"] == "extra_forbidden"}
-        found = [self.problem(detail, model) for detail in details if not _is_misspelt(detail, unknown)]
-        return list(dict.fromkeys(found))
+        found: dict[tuple[object, ...], Problem] = {}
+        for detail in details:
+            if not _is_misspelt(detail, unknown):
+                problem = self.problem(detail, model)
+                # Each branch of a union complains of one value: the first is enough.
+                which = problem.message if detail["type"] == "missing" else ""
+                found.setdefault((problem.file, problem.line, problem.column, which), problem)
+        return list(found.values())
 
     def problem(self, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
         kind = detail["type"]
@@ -101,7 +107,7 @@ class Explainer:
     def secret(self, kind: str, detail: ErrorDetails, node: Node, name: str) -> Problem:
         key = name.rpartition(".")[2] or name
         if kind == "secret_missing":
-            return self.text.at(node, f"{self.prefix}{name}: {detail['msg']}")
+            return self.text.at(node, f"{self.prefix}{name}: {detail['msg']}", detail["ctx"].get("fix"))
         message = f"{self.prefix}{name}: a secret must not stand in the file; name an environment variable or a file"
         fix = f"{key}: {quoted(reference_for(self.what, key))}  # or file:/run/secrets/{key.lower()}"
         return self.text.at(node, message, fix)
@@ -120,12 +126,12 @@ class Explainer:
             fix = self.text.with_value(node, limit) if kind.endswith("equal") else None
             return f"{head}must be {words} {limit}, not {shown(node.value)}", fix
         if kind in _NEEDED:
-            return f"{head}{_NEEDED[kind]} is needed here, not {shown(node.plain())}", self.example(node, field)
+            return f"{head}{_NEEDED[kind]} is needed here, not {shown(node.plain())}", self.example(node, name, field)
         if kind in ("too_short", "string_too_short"):
-            return f"{head}must not be empty", self.example(node, field)
+            return f"{head}must not be empty", self.example(node, name, field)
         if kind == "value_error":
-            return f"{head}{context['error']}", self.example(node, field)
-        return f"{head}{detail['msg'][:1].lower()}{detail['msg'][1:]}", self.example(node, field)
+            return f"{head}{context['error']}", self.example(node, name, field)
+        return f"{head}{detail['msg'][:1].lower()}{detail['msg'][1:]}", self.example(node, name, field)
 
     def choice(self, node: Node, head: str, expected: str) -> tuple[str, str | None]:
         known = re.findall(r"'([^']*)'", expected) or [expected]
@@ -134,11 +140,14 @@ class Explainer:
         message = f"{head}{shown(node.value)} is not one of {', '.join(known)}{hint}"
         return message, self.text.with_value(node, better or known[0])
 
-    def example(self, node: Node, field: FieldInfo | None) -> str | None:
-        if field is None or not field.examples or _is_secret(field):
+    def example(self, node: Node, name: str, field: FieldInfo | None) -> str | None:
+        if field is None or _is_secret(field):
             return None
-        example = flow(field.examples[0])
-        return self.text.with_value(node, example) or example
+        default = field.get_default()
+        if not field.examples and (default is None or isinstance(default, BaseModel | PydanticUndefinedType)):
+            return None
+        example = flow(field.examples[0] if field.examples else default)
+        return self.text.with_value(node, example) or f"{re.sub(r'.*[.]', '', name)}: {example}"
 
 
 def closest(word: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:

@@ -26,7 +26,8 @@ _INT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.(?:0|[0-9]{0,14}[1-9])")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _SECRET_KEY = re.compile(
-    r"""((?:token|secret|passw\w*|api_?key|authorization)["']?\s*:\s+)(?!["']?(?:\w+ )?\$\{|["']?file:)\S.*""", re.I
+    r"""((?:token|secret|passw\w*|api_?key|authorization)["']?\s*:\s+)(?!["']?(?:\w+ )?\$\{|["']?file:)[^\s,}\]][^,}\]]*""",
+    re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"://[^\s/@:]*:(?!\$\{)[^\s/@]+@")
 
@@ -144,8 +145,9 @@ class _Builder:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         self.count += 1
         if self.count > _MAX_NODES or depth > _MAX_DEPTH:
-            what = "aliases multiply it" if self.count > _MAX_NODES else f"nested more than {_MAX_DEPTH} levels deep"
-            raise ConfigError([self.file.problem(line, column, f"the file is too big: {what}")])
+            why = "the file is too big" if self.count > _MAX_NODES else f"this is more than {_MAX_DEPTH} levels deep"
+            fix = "use fewer aliases (*name)" if self.count > _MAX_NODES else "bring it in fewer levels"
+            raise ConfigError([self.file.problem(line, column, why, fix)])
         if isinstance(node, MappingNode):
             return Node(self.mapping(node, depth), line, column)
         if isinstance(node, SequenceNode):
@@ -185,12 +187,14 @@ class _Builder:
     def scalar(self, node: ScalarNode, line: int, column: int) -> Node:
         tag = str(node.tag)
         if tag.startswith("!") or "python" in tag:
-            message = f"a value that begins with '!' must be in quotes ({tag} is not known here)"
-            self.problems.append(self.file.problem(line, column, message))
-        plain = node.style is None and not tag.startswith("!")
+            source = self.file.line(line)
+            value = _value_from(source, column - 1)
+            fix = source[: column - 1] + quoted(value) + source[column - 1 + len(value) :]
+            message = "a value that begins with '!' must be in quotes"
+            self.problems.append(self.file.problem(line, column, message, fix.strip()))
         same_line = node.start_mark.line == node.end_mark.line
         written = self.file.line(line)[node.start_mark.column : node.end_mark.column] if same_line else ""
-        return Node(_scalar(node.value) if plain else node.value, line, column, written=written)
+        return Node(_scalar(node.value) if node.style is None else node.value, line, column, written=written)
 
 
 def _scalar(text: str) -> Any:
@@ -301,7 +305,8 @@ def _open_bracket(said: str, line: int, column: int, opened: tuple[int, int], fi
     if bracket not in ("[", "{"):
         return
     closing = "]" if bracket == "[" else "}"
-    where = f" before line {line}" if line > opened[0] else ""
+    at_end = line > len(file.lines) or not any(text.strip() for text in file.lines[line - 1 :])
+    where = " before the end of the file" if at_end else f" before line {line}" if line > opened[0] else ""
     fix = (source.rstrip(",") + closing).strip() if line > opened[0] else None
     yield file.problem(*opened, f"the '{bracket}' that opens here is not closed by '{closing}'{where}", fix)
 
@@ -312,11 +317,11 @@ def _escape(said: str, line: int, column: int, _opened: tuple[int, int], file: T
 
 
 def _indent(said: str, line: int, column: int, opened: tuple[int, int], file: Text) -> Iterator[Problem]:
-    source = file.line(line)
-    message = (
-        f"the indentation does not fit: what began on line {opened[0]} stands in column {opened[1]}, this in {column}"
-    )
-    yield file.problem(line, column, message, " " * (opened[1] - 1) + source.strip())
+    source, first = file.line(line), file.line(opened[0])
+    item = first[opened[1] - 1 :].startswith("- ") and not source.strip().startswith("- ")
+    right = opened[1] + 2 if item and column > opened[1] else opened[1]
+    message = f"this line begins in column {column}; what it belongs to (line {opened[0]}) begins in column {right}"
+    yield file.problem(line, column, message, " " * (right - 1) + source.strip())
 
 
 def _document(said: str, line: int, column: int, _opened: tuple[int, int], file: Text) -> Iterator[Problem]:

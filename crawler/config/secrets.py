@@ -23,7 +23,7 @@ class Lookup:
         value = self.variables.get(name)
         if not value:
             state = "empty" if value == "" else "not set"
-            raise LookupError(f"the environment variable {name} is {state}; set it: export {name}=...")
+            raise LookupError(f"the environment variable {name} is {state}", f"export {name}=...")
         return value
 
     def file(self, path: str) -> str:
@@ -32,7 +32,7 @@ class Lookup:
         try:
             data = place.read_bytes()
         except OSError as error:
-            raise LookupError(f"the secret file {place} cannot be read: {error.strerror}") from None
+            raise LookupError(f"the secret file {place} cannot be read: {error.strerror}", "file:/path/to/it") from None
         if not data.strip() or len(data) > _MAX_SECRET:
             raise LookupError(f"the secret file {place} is {'too big' if data.strip() else 'empty'}")
         try:

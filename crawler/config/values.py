@@ -45,7 +45,7 @@ def seconds_of(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         found = float(value)
     elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        found = float(match[1]) * _UNITS[_unit(match[2])]
+        found = float(match[1]) * _UNITS[_unit(match[1], match[2])]
     elif isinstance(value, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,3})?", value.strip()):
         found = float(value)
     else:
@@ -55,11 +55,16 @@ def seconds_of(value: object) -> float:
     return found
 
 
-def _unit(word: str) -> str:
+def _unit(number: str, word: str) -> str:
     for pattern, unit in _UNIT_WORDS:
         if re.fullmatch(pattern, word, re.IGNORECASE):
             return unit
-    raise wrong(f"{word!r} is no unit of time; known: s, m, h, d, w, months, years", "10m")
+    close = get_close_matches(
+        word.lower(), ("seconds", "minutes", "hours", "days", "weeks", "months", "years"), n=1, cutoff=0.4
+    )
+    raise wrong(
+        f"{word!r} is no unit of time; known: s, m, h, d, w, months, years", f"{number} {(close or ['minutes'])[0]}"
+    )
 
 
 def _timedelta(value: object) -> timedelta:
@@ -157,13 +162,13 @@ def every_of(value: object) -> tuple[float, float]:
     """ "10m" or "10m..6h" as seconds from-to."""
     low, dots, high = (part.strip() for part in str(text_of(value)).partition(".."))
     if re.fullmatch(r"[\d.]+", low):
-        raise wrong(f"every: {low} lacks its unit; say {low}s, {low}m or {low}h", f"{low}m")
+        raise wrong(f"{low} lacks its unit; say {low}s, {low}m or {low}h", f"{low}m")
     least = seconds_of(low)
     most = seconds_of(high) if dots else least
     if least < MIN_EVERY:
-        raise wrong(f"every must be at least 1s, not {low}", "10m")
+        raise wrong(f"must be at least 1s, not {low}", "10m")
     if most < least:
-        raise wrong(f"every runs backwards: {low} is longer than {high}", f"{high}..{low}")
+        raise wrong(f"runs backwards: {low} is longer than {high}", f"{high}..{low}")
     return least, most
 
 
@@ -195,6 +200,8 @@ def _shown(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = str(text_of(value))
+    if isinstance(value, int | float):
+        return text
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
