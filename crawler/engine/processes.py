@@ -7,7 +7,6 @@ down alone is reported as failed, all others go on.
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 import time
@@ -45,6 +44,7 @@ class Limits:
     browser_rss: int = 1024 * MIB
     browser_tree: int = 1536 * MIB
     browser_gone: float = 8.0
+    weigh_seconds: float = 1.0
 
 
 @dataclass(slots=True)
@@ -254,7 +254,7 @@ class CrawlCrew:
         """Look at every child a few times a second; the number of runs that were reported failed."""
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
-        weigh = now - self._weighed >= 1.0
+        weigh = now - self._weighed >= self._limits.weigh_seconds
         self._weighed = now if weigh else self._weighed
         ended = 0
         for worker in list(self._workers):
@@ -374,12 +374,11 @@ class CrawlCrew:
         self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, close_fds=True)
 
     def _dismiss_watcher(self) -> None:
+        """Every family has been put away by now: nothing is left to watch."""
         if self._watcher is None:
             return
-        if self._watcher.stdin:
-            self._watcher.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._watcher.wait(10)
+        self._watcher.kill()
+        self._watcher.communicate()
         self._watcher = None
 
 

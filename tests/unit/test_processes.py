@@ -17,7 +17,7 @@ import pytest
 from crawler.engine import osproc
 from crawler.engine.processes import MIB, CrawlCrew, Limits
 
-QUICK = Limits(silence=0.8, start=20.0, run_seconds=30.0, browser_gone=0.5)
+QUICK = Limits(silence=0.8, start=20.0, run_seconds=30.0, browser_gone=0.3, weigh_seconds=0.1)
 
 
 def toy(channel: Any, beat: float = 0.1) -> None:
@@ -129,7 +129,7 @@ def test_only_the_run_that_hangs_alone_fails(crews: Callable[..., CrawlCrew], lo
 
 
 def test_a_child_that_swells_is_killed_and_named(crews: Callable[..., CrawlCrew], log: Log) -> None:
-    crew = crews(limits=Limits(silence=5.0, rss=100 * MIB, start=20.0))
+    crew = crews(limits=Limits(silence=5.0, rss=100 * MIB, start=20.0, weigh_seconds=0.1))
     crew.submit(66)
     crew.submit(4)
     until(crew)
@@ -176,12 +176,12 @@ def test_old_children_are_replaced_when_idle(crews: Callable[..., CrawlCrew], lo
 
 def test_drain_lets_runs_end_and_names_those_that_did_not(crews: Callable[..., CrawlCrew], log: Log) -> None:
     crew = crews()
-    for run_id in (1500, 60000):
+    for run_id in (1100, 60000):
         crew.submit(run_id)
     while not any(worker.child.beaten for worker in crew._workers):
         crew.poll(0.1)
-    assert crew.drain(2.5) == (60000,)
-    assert log.finished == [1500]
+    assert crew.drain(1.5) == (60000,)
+    assert log.finished == [1100]
     assert crew.pids() == {}
 
 
