@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from lxml import etree
 from pydantic import Field
 from scrapy.http import Request, Response
 
@@ -20,10 +21,17 @@ from spiders.linked_data import Found, link, text
 from spiders.page import told_apart
 from spiders.said import ARTICLES, COMMENTS, Speakers
 
-# Beyond this trafilatura takes minutes; the text is then taken plainly.
+# Beyond these trafilatura takes seconds to minutes; the text is then taken plainly.
 BIGGEST = 2_000_000
+MOST_ELEMENTS = 8_000
 ENOUGH = 500
 _SLUG = re.compile(r"[^/]*(?:\d{3}|[^/-]+-[^/-]+-|\.s?html?$)[^/]*/?$")
+_DATED = etree.XPath(
+    "//*[not(self::script or self::style or self::body or self::a)]"
+    "[contains(@class, 'date') or contains(@class, 'time') or contains(@class, 'publish')]"
+    "[string-length(normalize-space()) < 80]"
+)
+_CREDIT = re.compile(r"фото|photo|getty|imag(?:e|o)\b|знімок|снимок|иллюстрац|ілюстрац", re.I)
 # trafilatura keeps caches that are not made for threads, and runs of other sources parse beside this one.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -114,11 +122,14 @@ def article(response: Response, root: Element, speakers: Speakers) -> Post:
     if not words:
         raise ValueError("a page without the text of an article")
     author = speakers.author(one.node.get("author")) if one else Author()
+    byline = next(
+        (name for name in (_meta(root, "author"), read.get("author")) if name and not _CREDIT.search(name)), None
+    )
     return Post(
         text=words,
         url=response.url,
         title=title,
-        author=author if author.name else Author(_meta(root, "author") or read.get("author")),
+        author=author if author.name else Author(byline),
         published_at=(speakers.when(one.node) if one else None) or _when(root, read, speakers),
         language_hint=(text(one.node.get("inLanguage")) if one else "") or root.get("lang"),
     )
@@ -133,11 +144,15 @@ def _title(one: Found | None, root: Element) -> str | None:
 
 
 def _when(root: Element, read: dict[str, str | None], speakers: Speakers) -> datetime | None:
-    """Meta element, then the only <time>, then what trafilatura's htmldate found (a day without an hour)."""
+    """Meta element, then the only <time>, then a date shown beside the text, then the day that htmldate found."""
     times = {time.get("datetime") for time in root.findall(".//time[@datetime]")}
-    said = [_meta(root, "article:published_time"), _meta(root, "datePublished"), *(times if len(times) == 1 else ())]
-    zone, now = speakers.timezone, speakers.now
-    return next((when for one in (*said, read.get("date")) if one and (when := parse_when(one, now, tz=zone))), None)
+    said = [_meta(root, name) for name in ("article:published_time", "datePublished", "pubdate", "date")]
+    shown = [text_of(element) for element in _DATED(root)[:20]]
+    candidates = [*said, *(times if len(times) == 1 else ()), *(one for one in shown if 6 <= len(one) <= 60)]
+    for one in (*candidates, read.get("date")):
+        if one and (when := parse_when(one, speakers.now, tz=speakers.timezone)):
+            return when
+    return None
 
 
 def _meta(root: Element, name: str) -> str:
@@ -147,7 +162,7 @@ def _meta(root: Element, name: str) -> str:
 
 def _extracted(response: Response, root: Element) -> dict[str, str | None]:
     """Text and metadata by trafilatura, or the plain text of a page that is too big for it."""
-    if len(response.body) > BIGGEST:
+    if len(response.body) > BIGGEST or root.xpath("count(//*)") > MOST_ELEMENTS:
         body = next(
             (found for name in ("article", "main", "body") if (found := root.find(f".//{name}")) is not None), root
         )
@@ -155,12 +170,10 @@ def _extracted(response: Response, root: Element) -> dict[str, str | None]:
     import trafilatura
 
     with _ONE_AT_A_TIME:
+        # Without the extensive search, which loads two hundred languages of dates (six seconds of CPU, once).
+        params = {"extensive_search": False, "original_date": True}
         found = trafilatura.bare_extraction(
-            response.text,
-            url=response.url,
-            include_comments=False,
-            with_metadata=True,
-            deduplicate=False,
+            response.text, url=response.url, include_comments=False, with_metadata=True, date_extraction_params=params
         )
     if found is None:
         return {}

@@ -395,7 +395,7 @@ class SourceSpider(scrapy.Spider):
             kept["asked"] = asked
         return kept
 
-    def _conditions(self, url: str) -> dict[str, str]:
+    def _conditions(self, url: str) -> Mapping[str, str]:
         for address, known in self.source.validators.items():
             if url == known.get("asked", address) and known.get("with") == self._digest:
                 names = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
