@@ -26,7 +26,8 @@ _INT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.(?:0|[0-9]{0,14}[1-9])")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _SECRET_KEY = re.compile(
-    r"""((?:token|secret|passw\w*|api_?key|authorization)["']?\s*:\s+)(?!["']?(?:\w+ )?\$\{|["']?file:)[^\s,}\]][^,}\]]*""",
+    r"""((?:token|secret|passw\w*|api_?key|authorization)["']?\s*:\s+)"""
+    r"""(?!["']?(?:\w+ )?\$\{|["']?file:)[^\s,}\]][^,}\]]*""",
     re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"://[^\s/@:]*:(?!\$\{)[^\s/@]+@")
