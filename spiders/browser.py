@@ -10,10 +10,11 @@ from scrapy.settings import BaseSettings
 
 from crawler.model import Post, Verdict
 from spiders.page import PageSettings, PageSpider
+from spiders.render import Wish
 from spiders.selecting import Selecting
 from spiders.verdicts import Finding
 
-_HANDLER = "spiders.render.RenderHandler"
+_HANDLER = "spiders.render.handler.RenderHandler"
 
 
 class BrowserSpider(PageSpider):
@@ -68,9 +69,6 @@ class BrowserSpider(PageSpider):
         return {}
 
     def _drawn(self, request: Request) -> Request:
-        # Imported when a page is to be drawn: Playwright takes a while, and lists of kinds do not need it.
-        from spiders.render import Wish
-
         given = self.settings_
         request.meta["render"] = Wish(
             item=given.item,

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from playwright.async_api import Error as PlaywrightError
@@ -22,6 +20,7 @@ from scrapy.http import HtmlResponse, Request, Response, TextResponse
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from crawler.net.guard_scrapy import policy_of
+from spiders.render import HOW_TO_INSTALL, Wish, browser_path
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -37,11 +36,6 @@ GROW_SECONDS = 4.0
 CALM_SECONDS = 0.4
 _PAUSE = 0.1
 _HEAVY = frozenset(("image", "media", "font"))
-_SYSTEM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable")
-_MAC = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
 _ARGS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -57,7 +51,6 @@ _ARGS = (
     # UDP would go around the proxy.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
-HOW_TO_INSTALL = "install one with `apt-get install chromium` or `playwright install chromium`"
 
 
 class BrowserMissing(Exception):
@@ -70,33 +63,6 @@ class BrowserGone(Exception):
 
 class TooBigPage(Exception):
     """The drawn page is larger than DOWNLOAD_MAXSIZE."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How a page is to be drawn: what to wait for, how often to scroll, what to click and how often."""
-
-    item: str
-    wait_for: str | None = None
-    scrolls: int = 0
-    click: str | None = None
-    clicks: int = 0
-    wait_seconds: float = 15.0
-
-
-def browser_path() -> Path | None:
-    """The browser to start: Playwright's own, else Debian's chromium, else Chrome; None when there is none."""
-    return next((path for path in _candidates() if path.is_file() and os.access(path, os.X_OK)), None)
-
-
-def _candidates() -> Iterable[Path]:
-    if chosen := os.environ.get("MENTION_CRAWLER_CHROMIUM"):
-        yield Path(chosen)
-    default = Path.home() / ".cache" / "ms-playwright"
-    own = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
-    yield from sorted(own.glob("chromium-*/chrome-linux*/chrome"), reverse=True)
-    yield from sorted(own.glob("chromium_headless_shell-*/chrome-*/*headless*shell"), reverse=True)
-    yield from map(Path, (*_SYSTEM, *_MAC))
 
 
 class RenderHandler(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]
