@@ -8,11 +8,13 @@ name the server only (a path or query may hold a token).
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +24,10 @@ import httpx2
 
 from crawler.errors import EgressRefused, InDoubt, Permanent, Transient
 from crawler.net.guard import EgressPolicy
+
+# Their debug lines show headers of requests and answers, which hold credentials.
+for _name in ("httpcore2", "httpx2"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 
 MAX_BODY = 10 * 1024 * 1024
 USER_AGENT = "mention-crawler"
@@ -157,6 +163,12 @@ class _GuardedBackend(httpcore2.NetworkBackend):
         return 30.0 if left is None else left
 
 
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """The system's certificates, read once a process."""
+    return httpcore2.default_ssl_context()
+
+
 class _Body(httpx2.SyncByteStream):
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._stream = stream
@@ -175,7 +187,7 @@ class _Transport(httpx2.BaseTransport):
 
     def __init__(self, backend: _GuardedBackend, ssl_context: ssl.SSLContext | None) -> None:
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl_context,
+            ssl_context=ssl_context or _system_trust(),
             max_connections=32,
             # Shorter than any server's own: a request on a connection that is being closed would be in doubt.
             keepalive_expiry=1.0,
