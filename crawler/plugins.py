@@ -202,3 +202,10 @@ def wiring(name: str) -> Any:
     for entry in entry_points(group=_WIRING, name=name):
         return entry.load()
     raise NotFound(f"nothing is wired as {name!r}: install the project (pip install .) so that its entry points exist")
+
+
+def version() -> str:
+    """The version of the installed project."""
+    from importlib.metadata import version as installed
+
+    return installed("mention-crawler")

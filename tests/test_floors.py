@@ -88,8 +88,6 @@ def refusal(module: str, target: str) -> str | None:
         return f"{module} is in no room, so it may import nothing of ours ({target})"
     if other is None:
         return f"{target} is in no room"
-    if target.startswith(NOT_AT_RUN_TIME) and not module.startswith(NOT_AT_RUN_TIME):
-        return f"{target} is a recipe: nothing imports it at run time"
     if mine == other or FLOOR_OF[other] < FLOOR_OF[mine]:
         return None
     how = "a sibling" if FLOOR_OF[other] == FLOOR_OF[mine] else "above"
@@ -108,6 +106,8 @@ def violations(path: Path, source: str) -> list[str]:
                 found.append((node.lineno, f"{target}: only {BY_NAME_MODULE} imports by name"))
             if why := refusal(module, target):
                 found.append((node.lineno, why))
+            if target.startswith(NOT_AT_RUN_TIME) and not module.startswith(NOT_AT_RUN_TIME):
+                found.append((node.lineno, f"{target} is a recipe: nothing imports it at run time"))
         by_hand = isinstance(node, ast.Name) and node.id == "__import__"
         if by_hand and module != BY_NAME_MODULE:
             found.append((node.lineno, f"__import__: only {BY_NAME_MODULE} imports by name"))

@@ -22,9 +22,9 @@ def add_to(app: typer.Typer) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from crawler.plugins import version
 
-        print(f"mention-crawler {version('mention-crawler')}")
+        print(f"mention-crawler {version()}")
         raise typer.Exit(Exit.OK)
 
 

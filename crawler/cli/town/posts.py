@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from threading import Lock
 
 SITES = ("news", "forum", "reviews", "magazine", "blog")
@@ -153,7 +153,7 @@ def id_of(name: str) -> str | None:
 
 
 def _lines(name: str) -> Iterator[str]:
-    text = (files(__package__) / "texts" / f"{name}.txt").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "texts" / f"{name}.txt").read_text(encoding="utf-8")
     return (line for line in text.splitlines() if line and not line.startswith("#"))
 
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,7 +34,7 @@ def zone_name() -> str:
 
 @cache
 def _template(name: str) -> Template:
-    return Template((files(__package__) / "templates" / name).read_text(encoding="utf-8"))
+    return Template((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
 
 
 def fill(name: str, **values: object) -> str:
