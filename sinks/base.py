@@ -6,13 +6,14 @@ and, when the helpdesk can be searched, `find`. An ability that is not written i
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from crawler import plugins
 from crawler.errors import Permanent
@@ -21,6 +22,16 @@ from crawler.net.http import HttpClient
 from sinks.plain import mask
 
 ABILITIES = ("find", "update", "changes")
+
+
+def _seconds(value: object) -> object:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)", value.strip()) if isinstance(value, str) else None
+    return float(found[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[2]] if found else value
+
+
+_SECONDS_SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "examples": ["10s", "2m"]}]}
+Seconds = Annotated[float, Field(gt=0, le=300), BeforeValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
+"""A time limit in the settings: a number of seconds, or text such as "10s" or "2m"; at most five minutes."""
 
 
 class DeskPort(Protocol):

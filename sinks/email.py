@@ -26,7 +26,7 @@ from crawler.errors import CrawlerError, EgressRefused, InDoubt, Permanent, Tran
 from crawler.model import Change, Priority, Remote, Ticket
 from crawler.net.guard import EgressPolicy, normal_host
 from crawler.plugins import Secret
-from sinks.base import Sink
+from sinks.base import Seconds, Sink
 from sinks.plain import SUBJECT_LIMIT, one_line
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[^\s@<>,;:\"\\\[\]()]+")
@@ -75,7 +75,7 @@ class Email(Sink):
         password: Secret | None = Field(None, description="SMTP password", examples=["${SMTP_PASSWORD}"])
         sender: Address = Field(description="From address", examples=["mentions@example.com"])
         to: tuple[Address, ...] = Field(min_length=1, description="Recipients", examples=[["help@example.com"]])
-        timeout: float = Field(20.0, gt=0, le=300, description="Seconds that one step of the sending may take")
+        timeout: Seconds = Field(20.0, description="Time that one step of the sending may take", examples=["20s"])
 
         @field_validator("to", mode="before")
         @classmethod

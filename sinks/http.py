@@ -15,7 +15,7 @@ from crawler import plugins
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
 from crawler.model import Remote, TicketStatus
 from crawler.net.http import HttpAnswer, server_of
-from sinks.base import Sink, Tools
+from sinks.base import Seconds, Sink, Tools
 from sinks.plain import one_line, safe_link
 
 LONGEST_RETRY_AFTER = 86_400.0
@@ -71,7 +71,7 @@ class HttpSink(Sink):
 
     class Settings(plugins.Settings):
         url: Url = Field(description="Address of the helpdesk", examples=["https://help.example"])
-        timeout: float = Field(10.0, gt=0, le=300, description="Seconds that one call may take", examples=[10])
+        timeout: Seconds = Field(10.0, description="Time that one call may take", examples=["10s"])
 
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)

@@ -15,7 +15,7 @@ from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpClient
 from sinks.base import Tools
 from sinks.email import Email, message_id
-from sinks.http import pick, retry_after
+from sinks.http import HttpSink, pick, retry_after
 from sinks.plain import JOINER, cut, for_markdown, no_pings, one_line, safe_link
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -135,6 +135,25 @@ def test_no_text_makes_a_mail_header(subject: str, body: str, key: str) -> None:
         assert set(message.keys()) <= HEADERS
         assert len(message.keys()) == len(set(message.keys()))
         assert message["To"] == "b@help.example"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(5, 5.0), ("10s", 10.0), ("1.5 s", 1.5), ("2m", 120.0), ("250ms", 0.25)]
+)
+def test_time_limits_are_written_like_other_times(value: object, seconds: float) -> None:
+    assert HttpSink.Settings.model_validate({"url": "https://help.example", "timeout": value}).timeout == seconds
+
+
+@pytest.mark.parametrize("value", [0, -1, "10h", "soon", "0s", 301, "6m", None])
+def test_wrong_time_limits_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        HttpSink.Settings.model_validate({"url": "https://help.example", "timeout": value})
+
+
+@pytest.mark.parametrize("url", ["help.example", "ftp://help.example", "https://u:p@help.example/", "javascript:x"])
+def test_wrong_urls_are_refused_with_the_right_form(url: str) -> None:
+    with pytest.raises(ValueError, match=r"https://help\.example|user name"):
+        HttpSink.Settings.model_validate({"url": url})
 
 
 def test_message_ids() -> None:
