@@ -48,6 +48,8 @@ def main() -> None:
         {
             "DOWNLOADER_MIDDLEWARES": {"crawler.net.guard_scrapy.EgressMiddleware": 20},
             "ROBOTSTXT_OBEY": TASK["robots"],
+            # Once by the setting, else by the middleware alone, which takes the place of Scrapy's own resolver.
+            **({"TWISTED_DNS_RESOLVER": "crawler.net.guard_scrapy.GuardedResolver"} if TASK["robots"] else {}),
             "RETRY_ENABLED": False,
             "LOG_LEVEL": "CRITICAL",
             "TELNETCONSOLE_ENABLED": False,
