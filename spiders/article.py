@@ -109,7 +109,7 @@ def is_article(root: Element, speakers: Speakers) -> bool:
     if len(articles) == 1 and len(text_of(articles[0])) > ENOUGH:
         return True
     paragraphs = sum(len(text_of(paragraph)) for paragraph in root.findall(".//p"))
-    return bool(_SLUG.search(urlsplit(speakers.url).path)) and paragraphs > ENOUGH
+    return bool(_SLUG.search(urlsplit(speakers.url).path)) and paragraphs > ENOUGH // 2
 
 
 def article(response: Response, root: Element, speakers: Speakers) -> Post:
@@ -121,6 +121,8 @@ def article(response: Response, root: Element, speakers: Speakers) -> Post:
     title = _title(one, root) or read.get("title")
     if not words:
         raise ValueError("a page without the text of an article")
+    if title and words.startswith(f"{title}\n"):
+        words = words[len(title) :].strip()
     author = speakers.author(one.node.get("author")) if one else Author()
     byline = next(
         (name for name in (_meta(root, "author"), read.get("author")) if name and not _CREDIT.search(name)), None

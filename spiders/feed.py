@@ -30,6 +30,7 @@ _FEED_TYPES = (
     "application/json",
     "application/rdf+xml",
 )
+_IN_BRACKETS = re.compile(r"\(([^()@]{1,100})\)")
 _EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 
@@ -218,8 +219,19 @@ def _engagement(entry: Any) -> dict[str, int]:
 
 def _author(entry: Any) -> Author:
     """Name and page of the author; an e-mail address is nobody's name and is left out."""
-    detail = dict.get(entry, "author_detail") or {}
-    name = detail.get("name") or dict.get(entry, "author")
-    if name and "@" in name and " " not in name.strip():
-        name = None
+    detail, said = dict.get(entry, "author_detail") or {}, dict.get(entry, "author") or ""
+    names = (_name(part.get("name") or "") for part in dict.get(entry, "authors") or ())
+    # feedparser cuts long addresses in two and calls the rest a name: an address is read from what was said
+    name = _name(said) if "@" in said else next((name for name in names if name), "") or _name(said)
+    if not name and "@" in said:
+        name = next((name for name in names if name and name not in said), "")
     return Author(_plain(name), url=detail.get("href")) if name else Author()
+
+
+def _name(said: str) -> str:
+    """The name in `Ada`, `ada@x.example (Ada)` and `Ada <ada@x.example>`; "" when there is only an address."""
+    if "@" not in said:
+        return said.strip()
+    in_brackets = _IN_BRACKETS.search(said)
+    outside = "" if "(" in said else said.split("<")[0].strip(" \"'")
+    return in_brackets[1].strip() if in_brackets else outside if "@" not in outside else ""

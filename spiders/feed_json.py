@@ -30,21 +30,20 @@ def items(feed: Mapping[str, Any], most: int) -> list[Any]:
 
 
 def post(item: Mapping[str, Any], feed: Mapping[str, Any], now: datetime, timezone: str) -> Post:
-    """One item as a post. Raises TypeError or AttributeError when the item is not an object."""
-    html, plain = item.get("content_html"), item.get("content_text")
-    text = (
-        strip_markup(html) if isinstance(html, str) and html else _str(plain) or strip_markup(_str(item.get("summary")))
-    )
-    number = item.get("id")
+    """One item as a post. Raises AttributeError when it is not an object, ValueError when it says nothing."""
+    html, plain = _str(item.get("content_html")), _str(item.get("content_text"))
+    text = strip_markup(html) or plain or strip_markup(_str(item.get("summary")))
+    title, number = strip_markup(_str(item.get("title"))) or None, item.get("id")
+    said = _str(item.get("date_published")) or _str(item.get("date_modified"))
+    if not (text or title):
+        raise ValueError("an item without text and title")
     return Post(
         text=text,
         url=_str(item.get("url")) or _str(item.get("external_url")) or None,
-        title=strip_markup(_str(item.get("title"))) or None,
+        title=title,
         platform_id=str(number) if isinstance(number, (str, int)) and number != "" else None,
         author=_author(item) or _author(feed) or Author(),
-        published_at=parse_when(
-            _str(item.get("date_published") or item.get("date_modified")) or None, now, tz=timezone
-        ),
+        published_at=parse_when(said, now, tz=timezone),
         language_hint=_str(item.get("language") or feed.get("language")) or None,
     )
 

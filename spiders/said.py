@@ -25,6 +25,7 @@ ARTICLES = frozenset(f"{kind}NewsArticle" for kind in _NEWS) | {
     "ScholarlyArticle",
     "Report",
 }
+_REFERENCE = frozenset(("@type", "@id", "@context", "url"))
 _NOT_PEOPLE = frozenset(("FAQPage", "HowTo", "Quiz"))
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
 _COUNTS = {"upvoteCount": "likes", "commentCount": "comments", "answerCount": "comments", "downvoteCount": "dislikes"}
@@ -51,7 +52,9 @@ class Speakers:
         for one in self.nodes:
             if not one.types & kinds or any(types_of(node) & _NOT_PEOPLE for node in one.around):
                 continue
-            if not (key := (text(one.node.get("author")), self.words(one.node)))[1] or key not in seen:
+            key = (text(resolved(first(one.node.get("author")), self.ids)), " ".join(self.words(one.node).split()))
+            reference = one.node.keys() <= _REFERENCE
+            if not reference and (not key[1] or key not in seen):
                 seen.add(key)
                 wanted.append(one)
         return wanted
