@@ -25,10 +25,15 @@ _POST_ANCHOR = re.compile(
     r"(?=[0-9a-f-]*[0-9])[0-9a-f][0-9a-f-]{0,63}",
     re.IGNORECASE,
 )
+_LONE = re.compile("[\ud800-\udfff]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\s\\]")
 _KEEP = "/:;@!$&'()*+,=~%-._?"
+# Most links are canonical as they stand; taking them apart and together again costs thirty times as much.
+_CANONICAL = re.compile(
+    r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::(?!80/|443/|0)[0-9]{1,4})?/(?![^?#]*/\.|\.)[A-Za-z0-9._~/-]*\Z"
+)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -39,7 +44,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def _escaped(part: str) -> str:
     """One spelling of a path or query: needless escapes undone, the needed ones written in capitals."""
-    return _ESCAPE.sub(_escape, quote(_BAD_PERCENT.sub("%25", part), safe=_KEEP, errors="replace"))
+    return _ESCAPE.sub(_escape, quote(_BAD_PERCENT.sub("%25", part), safe=_KEEP))
 
 
 def _path(path: str) -> str:
@@ -95,7 +100,7 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
     Host in lower-case punycode; user names, default ports, tracking and session parameters dropped, the order of the
     others kept; the fragment stays only when it looks like the anchor of a post ("#post123"). Idempotent.
     """
-    url = url.strip()
+    url = _LONE.sub("\ufffd", url.strip())
     if not url or len(url) > _LONGEST:
         return None
     try:
@@ -128,13 +133,18 @@ def _registrable(host: str) -> str | None:
     return None
 
 
-def site_of(url: str) -> str:
-    """The registrable domain of an http(s) address, "host:port" of IP addresses and bare names, "" of anything else."""
+@lru_cache(maxsize=10_000)
+def _site(head: str) -> str:
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(head)
         host = _host(parts.hostname or "") if parts.scheme in _PORTS else None
         if host is None:
             return ""
         return _registrable(host) or f"{host}:{parts.port or _PORTS[parts.scheme]}"
     except ValueError:
         return ""
+
+
+def site_of(url: str) -> str:
+    """The registrable domain of an http(s) address, "host:port" of IP addresses and bare names, "" of anything else."""
+    return _site("/".join(url.strip().split("/", 3)[:3]))
