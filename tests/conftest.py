@@ -50,36 +50,32 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: PostgresServer) -> str:
-    """The name of a PostgreSQL database with the newest schema."""
+def postgres_database(postgres: PostgresServer) -> str:
+    """The URL of a PostgreSQL database with the newest schema."""
     from crawler.store import Store
 
     url = postgres.new_database()
     Store.create(url).close()
-    return url.rsplit("/", 1)[1]
+    return url
 
 
 @pytest.fixture(params=BOTH)
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database without any table, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.db'}"
-        return
+        return f"sqlite:///{tmp_path / 'empty.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.new_database()
-    yield url
-    server.drop(url)
+    return server.new_database()
 
 
 @pytest.fixture(params=BOTH)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh database with the newest schema, on SQLite and on PostgreSQL."""
+    """The URL of a database with the newest schema and no rows, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         path = tmp_path / "mentions.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.new_database(request.getfixturevalue("postgres_template"))
+    url: str = request.getfixturevalue("postgres_database")
     yield url
-    server.drop(url)
+    request.getfixturevalue("postgres").clean(url)

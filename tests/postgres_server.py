@@ -16,6 +16,22 @@ from typing import Any
 
 import psycopg
 
+# The schema's own triggers and foreign keys are silent meanwhile, so the order of tables does not matter.
+_EMPTY = """
+DO $$ DECLARE it record; BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR it IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I', it.tablename);
+  END LOOP;
+  FOR it IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+    EXECUTE format('ALTER SEQUENCE %I RESTART', it.sequencename);
+  END LOOP;
+END $$
+"""
+_OTHERS_OUT = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 _START_SECONDS = 30
 _SET_DEATH_SIGNAL = 1
 # Nothing here must survive a power cut; the zone is a trap for code that forgets about zones.
@@ -85,19 +101,19 @@ class PostgresServer:
         """The URL of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, template: str = "template0") -> str:
-        """The URL of a fresh database, a copy of `template`."""
+    def new_database(self) -> str:
+        """The URL of a fresh, empty database."""
         self._made += 1
         name = f"test_{self._made}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+            connection.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
 
-    def drop(self, url: str) -> None:
-        """Remove a database, whoever is connected to it."""
-        name = url.rsplit("/", 1)[1]
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+    def clean(self, url: str) -> None:
+        """Empty every table, start all ids again, and end whoever is still connected: quicker than a new database."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_OTHERS_OUT)
+            connection.execute(_EMPTY)
 
     def _wait(self) -> None:
         assert self._process is not None

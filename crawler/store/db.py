@@ -152,7 +152,7 @@ class Database:
                     raise self._wrapped(error) from error
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
             except SQLAlchemyError as error:
-                raise self._wrapped(error) from error
+                raise _plain(error) or self._wrapped(error) from error
         self._watch_wal()
         return result
 
@@ -282,7 +282,7 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise self._wrapped(error) from error
+            raise _plain(error) or self._wrapped(error) from error
 
     def _wrapped(self, error: Exception) -> StoreError:
         cause = getattr(error, "orig", None) or error
@@ -305,6 +305,12 @@ def _hint(line: str) -> str:
         if word in line:
             return f" ({hint})"
     return ""
+
+
+def _plain(error: Exception) -> Exception | None:
+    """The ValueError of a value that a column type refused: the caller's mistake, not the database's."""
+    cause = getattr(error, "orig", None)
+    return cause if isinstance(cause, ValueError) else None
 
 
 def _worth_retrying(error: Exception) -> bool:
