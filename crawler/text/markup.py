@@ -5,19 +5,21 @@ from __future__ import annotations
 import html
 import re
 
-_BREAKS = re.compile(
-    "address|article|aside|blockquote|br|center|dd|details|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header"
-    "|hr|legend|li|main|nav|ol|option|p|pre|section|summary|table|tbody|tfoot|thead|tr|ul"
+_BLOCKS = (
+    "address article aside blockquote center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5"
+    " h6 header hr legend li main nav ol option pre section summary table tbody tfoot thead tr ul"
 )
-_CELLS = frozenset(("td", "th"))
 _DROPPED = ("script", "style", "noscript", "iframe", "template", "object", "svg")
 _START = re.compile(r"<(?=[A-Za-z/!?])")
 _NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,40})")
 _TAG_END = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")  # possessive: no way back, one pass
 _CLOSING = {name: re.compile(rf"</{name}(?![A-Za-z0-9:-])", re.IGNORECASE) for name in _DROPPED}
-_SPACE = re.compile(r"[ \t\n\r\f\v\u00a0\u2028\u2029]+")
-_AROUND_BREAK = re.compile(r" ?\n ?")
-_MANY_BREAKS = re.compile(r"\n{3,}")
+_SIMPLE_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]*+)(?:\s[^>\"']*+)?>")
+_SPACE = re.compile(r"[\x00-\x20\u2028\u2029]+")
+_LINE, _PARAGRAPH = "\x1e", "\x1d"  # ends of blocks, until runs of them are counted; the source holds none any more
+_MARKS = dict.fromkeys(_BLOCKS.split(), _LINE) | {"p": _PARAGRAPH, "br": "\n", "td": " ", "th": " "}
+_MANY_SPACES = re.compile("  +")
+_BREAKS_RUN = re.compile(f" ?[\n{_LINE}{_PARAGRAPH}][ \n{_LINE}{_PARAGRAPH}]*")
 _LONG_CHARREF = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _COMMENT, _COMMENT_END = "<!--", "-->"
@@ -27,13 +29,14 @@ class _Reader:
     """One pass over one fragment; `at` only grows."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
+        self.source = _SPACE.sub(" ", source)
         self.at = 0
         self.parts: list[str] = []
         self.quotes = True  # False after the first tag whose quotes never close: tags then end at the next ">"
 
     def text(self, end: int) -> None:
-        self.parts.append(_SPACE.sub(" ", _decoded(self.source[self.at : end])))
+        if end > self.at:
+            self.parts.append(_decoded(self.source[self.at : end]))
 
     def past(self, mark: str, start: int) -> int:
         found = self.source.find(mark, start)
@@ -56,6 +59,10 @@ class _Reader:
 
     def tag(self, start: int) -> bool:
         """Reads the tag at `start`; False when the rest of the fragment is text after all."""
+        if match := _SIMPLE_TAG.match(self.source, start):
+            self.at = match.end()
+            self.opened(match[2].lower(), closing=bool(match[1]))
+            return True
         end = self.tag_end(start + 1)
         if end < 0:
             return False
@@ -65,10 +72,8 @@ class _Reader:
         return True
 
     def opened(self, name: str, *, closing: bool) -> None:
-        if _BREAKS.fullmatch(name):
-            self.parts.append("\n\n" if name == "p" else "\n")
-        elif name in _CELLS:
-            self.parts.append(" ")
+        if mark := _MARKS.get(name):
+            self.parts.append(mark)
         elif name in _CLOSING and not closing and self.source[self.at - 2] != "/":
             found = _CLOSING[name].search(self.source, self.at)
             self.at = self.past(">", found.end()) if found else len(self.source)
@@ -85,16 +90,19 @@ class _Reader:
             elif not self.tag(start):
                 break
         self.text(len(self.source))
-        return _tidy("".join(self.parts))
+        return _BREAKS_RUN.sub(_broken, _MANY_SPACES.sub(" ", "".join(self.parts))).strip()
+
+
+def _broken(match: re.Match[str]) -> str:
+    """A blank line between paragraphs and for two <br>, else one line end however many blocks end together."""
+    run = match[0]
+    return "\n\n" if _PARAGRAPH in run or run.count("\n") > 1 else "\n"
 
 
 def _decoded(text: str) -> str:
-    return html.unescape(_LONG_CHARREF.sub("\ufffd", text)) if "&" in text else text
-
-
-def _tidy(text: str) -> str:
-    text = re.sub(" {2,}", " ", text)
-    return _MANY_BREAKS.sub("\n\n", _AROUND_BREAK.sub("\n", text)).strip()
+    if "&" in text:
+        text = html.unescape(_LONG_CHARREF.sub("\ufffd", text))
+    return text.replace("\u00a0", " ")
 
 
 def strip_markup(html: str) -> str:
