@@ -52,6 +52,7 @@ class Life:
     helpdesk: Helpdesk
     sources: Sequence[str] = SMALL
     mark: str = field(default_factory=lambda: uuid4().hex)
+    kills: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,7 @@ class Life:
         except subprocess.TimeoutExpired:
             pids = [pid for pid in self.processes() if pid != process.pid]
             _kill(dice.choice(pids) if pids and dice.random() < 0.3 else process.pid)
+            self.kills += 1
             out, err = process.communicate(timeout=180)
         return Ended(process.returncode, _json_lines(out), err, time.monotonic() - began)
 
@@ -173,12 +175,13 @@ class Life:
 
 
 def only(config: str, names: Sequence[str]) -> str:
-    """The config with these sources alone."""
+    """The config with these sources alone, and the outside helpdesk before the desk: it is the one that can double."""
     import io
 
     yaml = YAML()
     document = yaml.load(config)
     document["sources"] = [source for source in document["sources"] if source["name"] in names]
+    document["sinks"] = document["sinks"][::-1]
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()

@@ -1,0 +1,129 @@
+"""kill -9 at every named step and at random moments: nothing is lost, nothing is doubled, and broken builds are caught.
+
+The outside checker compares what the sites served, what the database holds and what the helpdesk stored. Fast part:
+`pytest tests/e2e/test_kill.py -m "not slow"`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e.helpdesk import Helpdesk
+from e2e.life import SECRET, Life
+
+from crawler.cli.town import Town
+from crawler.stages.crash import STEPS
+
+pytestmark = pytest.mark.e2e
+
+IN_THE_CHILD = ("after_fetch", "after_parse", "before_commit", "after_commit", "before_finish")
+IN_THE_PARENT = ("after_match", "after_analyse", "after_triage", "before_call", "after_call", "before_settle")
+RANDOM_KILLS = 7
+
+
+@pytest.fixture
+def town() -> Iterator[Town]:
+    with Town() as town:
+        yield town
+
+
+@pytest.fixture
+def begin(tmp_path: Path, town: Town) -> Iterator[Callable[..., Life]]:
+    """Begins a life; at the end nothing of it may still run."""
+    lives: list[Life] = []
+
+    def make(**options: object) -> Life:
+        helpdesk = Helpdesk(tmp_path / "helpdesk", secret=SECRET, seconds=2.5)
+        helpdesk.start()
+        lives.append(Life(tmp_path / "home", town, helpdesk, **options))  # type: ignore[arg-type]
+        return lives[-1]
+
+    yield make
+    for life in lives:
+        gone = life.none_left()
+        life.kill_all()
+        life.helpdesk.stop()
+        assert gone, "processes were left behind"
+
+
+def test_every_named_step_is_covered() -> None:
+    assert set(IN_THE_CHILD) | set(IN_THE_PARENT) == set(STEPS)
+
+
+def test_killed_at_each_step_after_the_crawl(begin: Callable[..., Life]) -> None:
+    """One batch of posts is carried through all stages by processes that die one after the other."""
+    life = begin()
+    for step in IN_THE_PARENT:
+        assert life.crawl(crash_at=step).killed, f"no process reached {step}"
+        life.pass_time()
+    life.recover()
+    life.assert_whole()
+    assert len(life.helpdesk.stored()) >= 3
+
+
+def test_helpdesk_was_asked_before_anything_was_sent_again(begin: Callable[..., Life]) -> None:
+    life = begin(sources=("blog-comments",))
+    assert life.crawl(crash_at="after_call").killed
+    assert len(life.helpdesk.stored()) == 1
+    life.recover()
+    assert any(call.startswith("GET") for call in life.helpdesk.calls())
+    life.assert_whole()
+
+
+def test_harness_catches_a_build_that_sends_again_without_asking(begin: Callable[..., Life]) -> None:
+    life = begin(sources=("blog-comments",))
+    assert life.crawl(crash_at="after_call", build="no-lookup").killed
+    life.recover(build="no-lookup")
+    assert "helpdesk ticket doubled" in {difference.what for difference in life.differences()}
+
+
+def test_harness_catches_a_build_that_writes_sent_before_it_sends(begin: Callable[..., Life]) -> None:
+    life = begin(sources=("blog-comments",))
+    assert life.crawl(crash_at="before_call", build="sent-first").killed
+    life.recover(build="sent-first")
+    assert "helpdesk ticket lost" in {difference.what for difference in life.differences()}
+
+
+@pytest.mark.slow
+def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life]) -> None:
+    """The crawl child dies at each step while the sites stay as they are, so that no later answer hides a loss."""
+    life = begin()
+    for step in IN_THE_CHILD:
+        ended = life.crawl(crash_at=step)
+        assert ended.code == 5, f"{step}: ended with {ended.code}: {ended.stderr[-1000:]}"
+        assert {row["verdict"] for row in ended.rows if "verdict" in row} == {"failed"}
+        assert life.none_left()
+        life.pass_time()
+    life.recover()
+    life.assert_whole()
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(begin: Callable[..., Life], town: Town) -> None:
+    """Parents and children die while people write and edit; what was served in between counts all the same."""
+    life, dice = begin(sources=("blog-comments", "city-news", "money-forum")), random.Random(20)
+    life.crawl_killed_after(2.0, dice)
+    life.pass_time()
+    life.crawl()
+    usual = life.crawl().seconds
+    for _ in range(RANDOM_KILLS):
+        town.advance()
+        life.crawl_killed_after(dice.uniform(0.1, 0.8) * usual, dice)
+        assert life.none_left(), "a process outlived the one that started it"
+        life.pass_time()
+    life.recover()
+    life.assert_whole()
+    assert life.kills >= RANDOM_KILLS // 2
+
+
+@pytest.mark.slow
+def test_helpdesk_that_fails_three_times_in_ten(begin: Callable[..., Life]) -> None:
+    life = begin(sources=("blog-comments", "money-forum"))
+    life.helpdesk.mode("faulty")
+    life.crawl()
+    life.recover(tries=30)
+    life.assert_whole()
+    assert sum(not call.endswith(" ok") for call in life.helpdesk.calls()) >= 3
