@@ -147,6 +147,7 @@ def complete(place: Place, crew: CrawlCrew) -> None:
     result = place.crawl(crew, browser=True, seconds=60)["reviews"]
     assert result.verdict is Verdict.OK, result
     assert place.keys() == {f"r-{n}" for n in range(10)}
+    wait(lambda: not crew.pids(), 15, crew.poll)
 
 
 def test_a_browser_that_takes_too_much_memory_is_put_away(site: Site, place: Place) -> None:

@@ -26,10 +26,10 @@ import ctypes
 from spiders.base import SourceSpider
 
 class Hangs(SourceSpider):
-    """Its parser sleeps in C and holds the interpreter."""
+    """Its parser sleeps in C: the loop stands still, as it would in lxml."""
     kind = "hangs"
     def posts(self, response):
-        ctypes.PyDLL(None).sleep(600)
+        ctypes.CDLL(None).sleep(600)
         return ()
 '''
 SWELLS = '''
