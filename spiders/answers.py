@@ -16,6 +16,7 @@ from crawler.model import Document
 DETECT_BYTES = 64 * 1024
 _FORGET = {b"set-cookie", b"set-cookie2", b"authorization"}
 _META = re.compile(rb"<meta[^>]{0,300}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{2,40})", re.I)
+_XML = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']([\w.:-]{2,40})", re.I)
 _HEADER = re.compile(rb"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.I)
 _LATIN_MOJIBAKE = re.compile(r"[\u00c0-\u00ff]{3,}")
 
@@ -89,7 +90,7 @@ def _candidates(body: bytes, content_type: bytes) -> Iterator[str]:
     if found := _HEADER.search(content_type):
         yield found[1].decode("ascii", "replace")
     # Some pages declare their charset after kilobytes of scripts: the first 1,024 bytes of the standard are not enough.
-    if found := _META.search(body[:DETECT_BYTES]):
+    if found := _XML.search(body[:400]) or _META.search(body[:DETECT_BYTES]):
         yield found[1].decode("ascii", "replace")
 
 
@@ -103,7 +104,11 @@ def _codec(name: str) -> str | None:
 
 def _fits(body: bytes, codec: str) -> bool:
     """True when the text reads well: few broken characters, and no Cyrillic read as Western letters."""
-    text = body[: 4 * DETECT_BYTES].decode(codec, "replace")
+    sample = body[: 4 * DETECT_BYTES]
+    if not codec.startswith("utf") and _is_utf8(sample):
+        # Sites that moved to UTF-8 often leave the old name in their pages.
+        return False
+    text = sample.decode(codec, "replace")
     if text.count("\ufffd") > max(3, len(text) // 200):
         return False
     if codec not in ("cp1252", "latin-1", "iso8859-1", "cp1254"):
@@ -112,9 +117,19 @@ def _fits(body: bytes, codec: str) -> bool:
     return odd < 30 or odd * 10 < sum(map(str.isalpha, text))
 
 
-def _detected(body: bytes) -> str:
-    from charset_normalizer import from_bytes
+def _is_utf8(sample: bytes) -> bool:
+    """True when the bytes are UTF-8 and could hardly be so by chance."""
+    try:
+        text = sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(sample) - 4:
+            return False
+        text = sample[: error.start].decode("utf-8")
+    return len(sample) - len(text) >= 8
 
+
+def _detected(body: bytes) -> str:
+    """UTF-8 where the bytes are UTF-8, a Cyrillic code page where its letters make words, else the detector's."""
     sample = body[:DETECT_BYTES]
     try:
         sample.decode("utf-8")
@@ -122,8 +137,47 @@ def _detected(body: bytes) -> str:
     except UnicodeDecodeError as error:
         if error.start > len(sample) - 4:
             return "utf-8"
-    best = from_bytes(_letters(sample)).best()
-    return best.encoding if best else "utf-8"
+    letters = _letters(sample)
+    # The detector needs a paragraph; of a few words, the letters of a Cyrillic code page tell more.
+    if len(letters) < SHORT and b"\0" not in letters:
+        best = max(_CYRILLIC, key=lambda name: _sense(letters, name))
+        if _sense(letters, best) > MAKES_SENSE:
+            return best
+    from charset_normalizer import from_bytes
+
+    found = from_bytes(letters).best()
+    return found.encoding if found else "cp1252"
+
+
+# Code pages of Cyrillic sites, the commonest first; koi8-u and cp1125 read Russian as well as Ukrainian.
+_CYRILLIC = ("cp1251", "koi8-u", "cp1125", "iso8859-5", "mac_cyrillic")
+_FREQUENT = frozenset("оеаинтсрвлкмдпуяьіз")
+_LETTERS = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґўјљњћџѓќѕђ")
+_SIGNS = frozenset("«»„“”’–—…№°§©®\u00a0·•€")
+MAKES_SENSE = 1.0
+SHORT = 600
+
+
+def _sense(sample: bytes, codec: str) -> float:
+    """How much the sample reads as Cyrillic words in a code page: about 2 for real text, below 0 for nonsense."""
+    text = sample[:8192].decode(codec, "replace")
+    score, count, before = 0.0, 0, " "
+    for char in text:
+        if char > "\x7f":
+            count += 1
+            score += _point(char, before)
+        before = char
+    return score / count if count else 0.0
+
+
+def _point(char: str, before: str) -> float:
+    if char in _LETTERS:
+        odd = before.isascii() and before.isalpha()
+        return -3.0 if odd else 2.5 if char in _FREQUENT else 1.0
+    if char.lower() in _LETTERS:
+        # A capital inside a word is what the wrong code page looks like.
+        return -2.0 if before in _LETTERS or (before.isascii() and before.isalpha()) else 0.5
+    return 0.5 if char in _SIGNS else -3.0
 
 
 _TAGS = re.compile(rb"<[^<>]{0,2000}>")

@@ -106,11 +106,14 @@ def parsed(response: Response) -> Any:
     """The answer through feedparser: always bytes (a str would be opened as path or URL), cut to the newest items."""
     import feedparser
 
-    said = (response.headers.get(b"Content-Type") or b"").decode("latin-1")
+    charset = answers.charset_of(response.body, response.headers.get(b"Content-Type") or b"")
     body = feed_cut.newest(response.body.lstrip())
     # Markup is taken off by strip_markup: cleaning it for a browser here would double the time.
     return feedparser.parse(
-        body, response_headers={"content-type": said}, sanitize_html=False, resolve_relative_uris=False
+        body,
+        response_headers={"content-type": f"application/xml; charset={charset}"},
+        sanitize_html=False,
+        resolve_relative_uris=False,
     )
 
 
