@@ -15,6 +15,7 @@ from scrapy.http import Response, TextResponse
 from crawler.errors import EgressRefused
 from crawler.model import Verdict
 from crawler.text import strip_markup
+from spiders.polite import RobotsDenied
 
 LOOK_AT = 200_000
 # Walls are short; a long page that merely holds a captcha in its comment form is no wall.
@@ -102,6 +103,11 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Ve
         EgressRefused,
         Verdict.FAILED,
         "refused: {text}. If it is your own network, name it in `network.allow_private`",
+    ),
+    (
+        RobotsDenied,
+        Verdict.BLOCKED,
+        "{text}; it is kept to: choose another page, or ask the site's owner",
     ),
     (exceptions.CannotResolveHostError, Verdict.FAILED, "the host name does not resolve; correct `url` or check DNS"),
     (
