@@ -20,8 +20,9 @@ from ruamel.yaml.reader import ReaderError
 from crawler.errors import ConfigError, Problem
 
 MAX_BYTES = 5 * 1024 * 1024
-_MAX_NODES = 500_000
+_MAX_REPEATED = 100_000
 _MAX_DEPTH = 40
+_DEEP = re.compile(rf"(?:[\[{{]\s*){{{_MAX_DEPTH + 1}}}")
 _INT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.(?:0|[0-9]{0,14}[1-9])")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -123,6 +124,9 @@ def quoted(text: str) -> str:
 
 def read_yaml(text: str, file: Text) -> Node:
     """The tree of `text`. Raises ConfigError with a syntax error, or with every duplicate key and strange tag."""
+    if match := _DEEP.search(text):  # the YAML library needs minutes to find out
+        line, column = text.count("\n", 0, match.end()) + 1, match.end() - text.rfind("\n", 0, match.end())
+        raise ConfigError([_too_deep(file, line, column - 1)])
     try:
         root = YAML(typ="safe", pure=True).compose(text)
     except (YAMLError, RecursionError, ValueError) as error:
@@ -140,15 +144,17 @@ def read_yaml(text: str, file: Text) -> Node:
 class _Builder:
     file: Text
     problems: list[Problem] = field(default_factory=list)
-    count: int = 0
+    seen: set[int] = field(default_factory=set)
+    repeated: int = 0
 
     def build(self, node: YamlNode, depth: int) -> Node:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        self.count += 1
-        if self.count > _MAX_NODES or depth > _MAX_DEPTH:
-            why = "the file is too big" if self.count > _MAX_NODES else f"this is more than {_MAX_DEPTH} levels deep"
-            fix = "use fewer aliases (*name)" if self.count > _MAX_NODES else "bring it in fewer levels"
-            raise ConfigError([self.file.problem(line, column, why, fix)])
+        self.repeated += id(node) in self.seen  # what an alias stands for comes again and again
+        self.seen.add(id(node))
+        if self.repeated > _MAX_REPEATED:
+            raise ConfigError([self.file.problem(line, column, "aliases make the file too big", "use fewer aliases")])
+        if depth > _MAX_DEPTH:
+            raise ConfigError([_too_deep(self.file, line, column)])
         if isinstance(node, MappingNode):
             return Node(self.mapping(node, depth), line, column)
         if isinstance(node, SequenceNode):
@@ -207,6 +213,10 @@ def _scalar(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+def _too_deep(file: Text, line: int, column: int) -> Problem:
+    return file.problem(line, column, f"this is more than {_MAX_DEPTH} levels deep", "bring it in fewer levels")
+
+
 def parse_scalar(text: str) -> Any:
     """The value of an environment override: a scalar as in the file."""
     return _scalar(text)
@@ -216,7 +226,7 @@ def _syntax_problem(error: Exception, file: Text) -> Problem:
     if isinstance(error, ReaderError):
         return _strange_character(error, file)
     if isinstance(error, RecursionError):
-        return file.problem(1, 1, "the file is nested too deeply", "bring lists and mappings in fewer levels")
+        return _too_deep(file, 1, 1)
     if not isinstance(error, MarkedYAMLError):
         return file.problem(1, 1, f"this is no YAML: {' '.join(str(error).split())[:200]}")
     mark = error.problem_mark or error.context_mark
