@@ -7,6 +7,7 @@ its channel a `Channel`, the only thing that its code needs to know of us. Only 
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -45,6 +46,8 @@ class Channel:
         weight = osproc.rss()
         if not self._trim_above or weight < self._trim_above or time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return weight
+        # Ended crawls hang together in cycles: only a collection lets the big pages go.
+        gc.collect()
         osproc.trim_memory()
         self._trimmed = time.monotonic()
         return osproc.rss()
@@ -55,10 +58,12 @@ class Channel:
 
     def done(self, run_id: int) -> None:
         """The run has ended and the database knows how."""
+        self._trimmed = 0.0
         self._say("done", run_id)
 
     def failed(self, run_id: int, text: str) -> None:
         """The run could not be done or its end could not be written; the parent writes it."""
+        self._trimmed = 0.0
         self._say("failed", run_id, text[:_LONGEST])
 
     def answer(self, value: Any) -> None:

@@ -24,6 +24,8 @@ _LEAN = 160 * MIB
 _LOOK = 0.25
 _NAP = 2.0
 _FAREWELL = 10.0
+# Time for a child to give back what a big page took before it counts as fat for good.
+_FAT_SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Worker:
     browsers: set[int] = field(default_factory=set)
     orphaned_at: float | None = None
     idle_since: float | None = None
+    fat_since: float | None = None
 
 
 class CrawlCrew:
@@ -316,7 +319,9 @@ class CrawlCrew:
 
     def _retire(self, worker: _Worker, now: float) -> int:
         """Replace an old or fat child once it is idle; one that does not go when asked is put away."""
-        spent = worker.given >= self._limits.recycle_runs or worker.child.rss() > self._limits.recycle_rss
+        fat = worker.child.rss() > self._limits.recycle_rss
+        worker.fat_since = (worker.fat_since or now) if fat else None
+        spent = worker.given >= self._limits.recycle_runs or now - (worker.fat_since or now) > _FAT_SECONDS
         if worker.role != "browser" and spent:
             worker.leaving = True
         if not worker.leaving or worker.jobs:
