@@ -16,7 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crawler.engine import cron
-from crawler.engine.cron import BadCron, Cron
+from crawler.engine.cron import Cron
+from crawler.errors import Permanent
 
 Window = tuple[time, time]
 
@@ -54,7 +55,7 @@ def next_run(schedule: Schedule, after: datetime, tz: str, seed: str, usual_gap:
     """The first due instant later than `after` (aware), in UTC.
 
     `seed` is the source's name: it fixes the jitter of an `every` schedule. `usual_gap` (seconds between new posts)
-    picks the interval between the bounds of `every`. Raises BadCron for an expression that can never come due.
+    picks the interval between the bounds of `every`. Raises Permanent for an expression that can never come due.
     """
     zone = _zone(schedule, tz)
     after = after.astimezone(UTC)
@@ -126,13 +127,13 @@ def _next_slot(schedule: Schedule, expression: str, after: datetime, zone: ZoneI
     for wall in _open_walls(schedule, parsed.after(_wall(after, zone))):
         if (moment := instant(wall, zone)) > after:
             return moment
-    raise BadCron(f"cron {expression!r} names a day that never comes")
+    raise Permanent(f"cron {expression!r} names a day that never comes")
 
 
 def _demand_open(schedule: Schedule, parsed: Cron, expression: str) -> None:
     times = (time(hour, minute) for hour in parsed.hours for minute in parsed.minutes)
     if not any(_open(schedule.between, moment) for moment in times):
-        raise BadCron(f"cron {expression!r} never comes within `between`: widen one of them")
+        raise Permanent(f"cron {expression!r} never comes within `between`: widen one of them")
 
 
 def _open_walls(schedule: Schedule, walls: Iterator[datetime]) -> Iterator[datetime]:

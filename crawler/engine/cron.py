@@ -37,10 +37,6 @@ _SHORT = {
 _HORIZON = timedelta(days=366 * 41)
 
 
-class BadCron(Permanent):
-    """The expression cannot be read; the message says which field and why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cron:
     """A parsed expression. Days count when they are in `days` AND in `weekdays`, or in either when `either`."""
@@ -86,10 +82,10 @@ class Cron:
 
 @lru_cache(maxsize=512)
 def parse(expression: str) -> Cron:
-    """Read an expression. Raises BadCron naming the field that is wrong."""
+    """Read an expression. Raises Permanent naming the field that is wrong."""
     words = _SHORT.get(expression.strip().lower(), expression).split()
     if len(words) != len(_FIELDS):
-        raise BadCron(f'cron {expression!r} has {len(words)} fields; five are needed, such as "0 7-23 * * *"')
+        raise Permanent(f'cron {expression!r} has {len(words)} fields; five are needed, such as "0 7-23 * * *"')
     minutes, hours, days, months, weekdays = (
         _field(word.lower(), *field) for word, field in zip(words, _FIELDS, strict=True)
     )
@@ -108,7 +104,7 @@ def _field(word: str, name: str, low: int, high: int, names: Mapping[str, int]) 
     for part in word.split(","):
         span, _, step = part.partition("/")
         if not (step.isdecimal() and int(step) > 0 if _ else True):
-            raise BadCron(f"cron {name}: the step in {part!r} must be a number above 0")
+            raise Permanent(f"cron {name}: the step in {part!r} must be a number above 0")
         found |= set(range(*_span(span, bool(_), name, low, high, names), int(step or 1)))
     return found
 
@@ -120,12 +116,12 @@ def _span(span: str, stepped: bool, name: str, low: int, high: int, names: Mappi
     start = _number(first, name, low, high, names)
     end = _number(last, name, low, high, names) if dash else (high if stepped else start)
     if end < start:
-        raise BadCron(f"cron {name}: the range {span!r} runs backwards; write it as two, joined by a comma")
+        raise Permanent(f"cron {name}: the range {span!r} runs backwards; write it as two, joined by a comma")
     return start, end + 1
 
 
 def _number(text: str, name: str, low: int, high: int, names: Mapping[str, int]) -> int:
     value = names.get(text, int(text) if text.isdecimal() else -1)
     if not low <= value <= high:
-        raise BadCron(f"cron {name}: {text!r} is not from {low} to {high}")
+        raise Permanent(f"cron {name}: {text!r} is not from {low} to {high}")
     return value

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from crawler.config.cron import cron_of
 from crawler.engine import cron
 from crawler.engine.clock import Schedule, Ticker, interval, may_run, next_run, opens, slot_key
-from crawler.engine.cron import BadCron
+from crawler.errors import Permanent
 
 KYIV = "Europe/Kyiv"
 SPRING = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_cron_agrees_with_the_oracle(
     schedule = Schedule(cron=expression, between=between)
     try:
         found = [at for at, _ in runs(schedule, start, end, tz)]
-    except BadCron as error:
+    except Permanent as error:
         assert "never comes within" in str(error)
         assert expected == []
     else:
@@ -240,7 +240,7 @@ def test_a_schedule_comes_back_from_its_row() -> None:
     ],
 )
 def test_bad_cron_is_named(expression: str, word: str) -> None:
-    with pytest.raises(BadCron, match=word):
+    with pytest.raises(Permanent, match=word):
         next_run(Schedule(cron=expression), SPRING, KYIV, "s")
 
 
@@ -259,7 +259,7 @@ def test_the_config_and_the_clock_read_one_language(word: str) -> None:
 def _taken(read: Callable[[str], object], expression: str) -> bool:
     try:
         read(expression)
-    except (BadCron, PydanticCustomError):
+    except (Permanent, PydanticCustomError):
         return False
     return True
 
