@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
 from crawler.app.hosting import child_arguments, next_run_at
+from crawler.app.naming import demand
 from crawler.app.syncing import sync
 from crawler.app.work import ProgressFor, Worked, work
 from crawler.engine.processes import CrawlCrew, Limits
-from crawler.errors import LeaseLost, NotFound
+from crawler.errors import LeaseLost
 from crawler.model import CrawlResult, Run, Verdict
 from crawler.stages.crawl import child_main
 
@@ -71,9 +72,8 @@ def _wanted(app: App, names: Sequence[str] | None) -> dict[str, SourceState]:
     states = {state.name: state for state in app.store.sources.all()}
     if names is None:
         return {name: state for name, state in states.items() if not state.paused}
-    missing = [name for name in names if name not in states]
-    if missing:
-        raise NotFound(f"there is no source {missing[0]!r}; known: {', '.join(sorted(states)) or 'none'}")
+    for name in names:
+        demand("source", name, states)
     return {name: states[name] for name in names}
 
 

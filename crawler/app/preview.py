@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
 from crawler.app.hosting import block_of
+from crawler.app.naming import demand, unknown
 from crawler.config import settings_of
-from crawler.errors import CrawlerError, ModelUnavailable, NotFound
+from crawler.errors import CrawlerError, ModelUnavailable
 from crawler.matching import Matcher
 from crawler.model import Brand, Document, MentionStatus, Post, PostOutcome, Source, StoredMention, StoredPost, Verdict
 from crawler.stages import analyse, triage
@@ -49,9 +50,9 @@ def preview_source(app: App, name: str, kind: str) -> Preview:
 
     block = next((block for block in app.config.sources if block.name == name), None)
     if block is None and "://" not in name:
-        known = ", ".join(block.name for block in app.config.sources) or "none"
-        raise NotFound(f"there is no source {name!r} and it is no URL; known sources: {known}")
+        raise unknown("source (and it is no URL)", name, [block.name for block in app.config.sources])
     kind_name, raw = (block.kind, dict(block.raw)) if block else (kind, {"url": name})
+    demand("source kind", kind_name, app.spiders)
     answer = errand(_fetch_main, (str(app.config.path), name, kind_name, raw), SECONDS)
     if isinstance(answer, str):
         return Preview([], Verdict.FAILED, answer, network_failed=True)
@@ -88,9 +89,7 @@ def _fetch_main(channel: Channel, config_path: str, name: str, kind: str, raw: d
     from crawler.stages.crawl_once import run_once
 
     app = App.load(config_path)
-    spider = app.spiders.get(kind)
-    if spider is None:
-        raise NotFound(f"there is no source kind {kind!r}; known: {', '.join(sorted(app.spiders))}")
+    spider = app.spiders[kind]
     source = Source(name, kind, settings_of(block_of(name, kind, raw), spider.Settings, app.config))
     keeper = _Keeper()
     run_once(spider, source, keeper, as_dict(app.config.user_agent, app.config.allow_private), app.policy)

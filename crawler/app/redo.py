@@ -10,8 +10,8 @@ from typing import Any
 
 from crawler.app import App, now
 from crawler.app.hosting import spider_of
+from crawler.app.naming import demand
 from crawler.app.syncing import sync
-from crawler.errors import NotFound
 from crawler.model import Decision, Document, MentionStatus, PostOutcome, Run, StoredMention, StoredPost, Verdict
 from crawler.stages import analyse, match, triage
 from crawler.stages.crawl import Prepared, prepared
@@ -58,10 +58,8 @@ def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
 
 
 def _check(app: App, scope: Scope) -> None:
-    if scope.brand and scope.brand not in app.brands:
-        raise NotFound(f"there is no brand {scope.brand!r}; known: {', '.join(app.brands) or 'none'}")
-    if scope.source:
-        app.store.sources.get(scope.source)
+    demand("brand", scope.brand, app.brands)
+    demand("source", scope.source, [state.name for state in app.store.sources.all(retired=True)])
 
 
 def _parse(app: App, scope: Scope, diff: bool, done: Redone) -> None:

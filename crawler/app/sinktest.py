@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 from crawler.app import App, now
-from crawler.errors import NotFound
+from crawler.app.naming import unknown
 from crawler.model import Change, Priority, Ticket, TicketStatus
 
 
@@ -14,7 +14,7 @@ def test_sink(app: App, name: str) -> Iterator[str]:
     """Lines that say what was proved; the helpdesk's own error when it refuses."""
     sink = app.sinks.get(name)
     if sink is None:
-        raise NotFound(f"there is no sink {name!r}; known: {', '.join(app.sinks)}")
+        raise unknown("sink", name, app.sinks)
     ticket = _ticket()
     remote = sink.create(ticket)
     yield f"created {remote.id} {remote.url or ''}".rstrip()

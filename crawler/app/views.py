@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App
+from crawler.app.naming import demand, unknown
 from crawler.errors import NotFound
-from crawler.model import Event, StoredMention
+from crawler.model import DeliveryStatus, Event, Intent, MentionStatus, StoredMention, Tone
 from crawler.stages.match import full_text
 
 if TYPE_CHECKING:
@@ -20,8 +21,22 @@ PAGE = 500
 
 def source_rows(app: App) -> list[dict[str, Any]]:
     """Every source that is not retired, with its state in one word."""
-    posts = app.store.glances.posts_by_source()
-    return [_source(state, posts.get(state.name, 0)) for state in app.store.sources.all()]
+    posts, states = app.store.glances.posts_by_source(), app.store.sources.all()
+    rows = [_source(state, posts.get(state.name, 0)) for state in states]
+    known = {state.name for state in states}
+    new = [block for block in app.config.sources if block.name not in known]
+    return rows + [{"name": block.name, "kind": block.kind, "state": "new", "posts": 0, "error": None} for block in new]
+
+
+def demand_source(app: App, name: str) -> None:
+    """NotFound unless a source in force has that name; one that is new in the file gets its row first."""
+    rows = {state.name for state in app.store.sources.all()}
+    if name not in rows and any(block.name == name for block in app.config.sources):
+        from crawler.app.syncing import sync
+
+        sync(app)
+        return
+    demand("source", name, rows)
 
 
 def source_row(app: App, name: str) -> dict[str, Any]:
@@ -29,8 +44,7 @@ def source_row(app: App, name: str) -> dict[str, Any]:
     for state in app.store.sources.all():
         if state.name == name:
             return asdict(state)
-    known = ", ".join(sorted(state.name for state in app.store.sources.all()))
-    raise NotFound(f"there is no source {name!r}; known: {known or 'none; run `mention-crawler crawl` once'}")
+    raise unknown("source", name, [state.name for state in app.store.sources.all()])
 
 
 def kind_rows(config: str | None, package: str) -> list[dict[str, Any]]:
@@ -50,7 +64,8 @@ def kind_rows(config: str | None, package: str) -> list[dict[str, Any]]:
 
 
 def mention_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
-    """Mentions, newest first, read page by page; `limit` 0 = all."""
+    """Mentions, newest first, read page by page; `limit` 0 = all. NotFound for a filter that names nothing."""
+    _check_mention_filters(app, filters)
     return islice(_mentions(app, {name: value for name, value in filters.items() if value}), limit or None)
 
 
@@ -98,7 +113,10 @@ def mention_row(mention: StoredMention) -> dict[str, Any]:
 
 
 def ticket_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
-    """One row a ticket and sink, newest first; the stable shape of `tickets list --json`."""
+    """One row a ticket and sink, newest first; the stable shape of `tickets list --json`. NotFound as above."""
+    demand("status", filters.get("status"), DeliveryStatus)
+    demand("brand", filters.get("brand"), app.store.glances.brands())
+    demand("sink", filters.get("sink"), sink_names(app))
     return islice(_tickets(app, {name: value for name, value in filters.items() if value}), limit or None)
 
 
@@ -135,6 +153,30 @@ def sink_rows(app: App) -> list[dict[str, Any]]:
         }
         for name, sink in app.sinks.items()
     ]
+
+
+def retry(app: App, key: str | None, sink: str | None) -> int:
+    """Deliveries made due now; NotFound for a ticket or a sink that there is not."""
+    if key is not None:
+        app.store.tickets.get(key)
+    demand("sink", sink, sink_names(app))
+    return app.store.outbox.retry(ticket_key=key, sink=sink)
+
+
+def sink_names(app: App) -> set[str]:
+    """Sinks of the config, and those of the past that have deliveries."""
+    return {block.name for block in app.config.sinks} | set(app.store.glances.sinks())
+
+
+def _check_mention_filters(app: App, filters: Mapping[str, Any]) -> None:
+    demand("tone", filters.get("tone"), Tone)
+    demand("intent", filters.get("intent"), Intent)
+    demand("status", filters.get("status"), MentionStatus)
+    demand("brand", filters.get("brand"), app.store.glances.brands())
+    demand("source", filters.get("source"), [state.name for state in app.store.sources.all(retired=True)])
+    label = filters.get("label")
+    if label and "=" not in label:
+        raise NotFound(f"--label {label!r} names no value; write it as name=value, for example region=Київ")
 
 
 def _mentions(app: App, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -23,3 +23,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("MENTION_CRAWLER_TRACE"):
+            raise
+        say(f"error: this is a fault of the program: {type(error).__name__}: {error}")
+        say("MENTION_CRAWLER_TRACE=1 in the environment shows where it happened")
+        sys.exit(1)

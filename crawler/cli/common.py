@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="2h, 7d, 2026-11-01 or an ISO time.")]
 UntilOption = Annotated[str | None, typer.Option("--until", help="As --since.")]
-LimitOption = Annotated[int, typer.Option("--limit", help="At most so many rows; 0 = all.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 = all.")]
 
 
 def say(message: str) -> None:
@@ -74,10 +75,6 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: boo
 _PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
 
 
-# Columns of prose share the width that the others leave, and wrap.
-_PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
-
-
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -91,7 +88,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
             table.add_column(column.replace("_", " "), no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    width = None if sys.stdout.isatty() else 160
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
     Console(width=width).print(table)
 
 
@@ -133,13 +130,13 @@ def moment(value: str | None, option: str = "--since") -> datetime | None:
     if value is None:
         return None
     ago = _AGO.match(value.strip())
-    if ago:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise NotFound(f"{option} {value!r} is no time; write 2h, 7d, 2026-11-01 or 2026-11-01T10:00+02:00") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 class Progress:

@@ -48,7 +48,7 @@ def crawl(
         bar.end()
     report(crawled, as_json)
     app.close()
-    failed = any(result.verdict is Verdict.FAILED for result in crawled.results)
+    failed = any(result.verdict not in (Verdict.OK, Verdict.EMPTY) for result in crawled.results)
     raise typer.Exit(Exit.SOME_SOURCES_FAILED if failed else Exit.OK)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +26,9 @@ from crawler.cli.common import (
     show,
 )
 
+if TYPE_CHECKING:
+    from crawler.app import App
+
 sources = typer.Typer(name="sources", help="Places that are crawled.", no_args_is_help=True)
 mentions = typer.Typer(name="mentions", help="Posts that speak of a brand.", no_args_is_help=True)
 tickets = typer.Typer(name="tickets", help="What went to the helpdesks, and what waits.", no_args_is_help=True)
@@ -31,6 +36,7 @@ alerts = typer.Typer(name="alerts", help="What needs a person.", no_args_is_help
 sinks = typer.Typer(name="sinks", help="Helpdesks that receive tickets.", no_args_is_help=True)
 
 Text = Annotated[str | None, typer.Option()]
+RowId = Annotated[int, typer.Argument(min=1, max=2**63 - 1)]
 
 
 class Format(StrEnum):
@@ -62,12 +68,12 @@ def sources_list(config: ConfigOption = None, as_json: JsonOption = False) -> No
 
 
 @sources.command("show")
-def sources_show(name: str, config: ConfigOption = None) -> None:
+def sources_show(name: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """One source, whole."""
     from crawler.app import App
     from crawler.app.views import source_row
 
-    emit(source_row(App.load(config), name))
+    _whole(source_row(App.load(config), name), as_json)
 
 
 @sources.command("kinds")
@@ -81,18 +87,14 @@ def sources_kinds(config: ConfigOption = None, as_json: JsonOption = False) -> N
 @sources.command("pause")
 def sources_pause(name: str, config: ConfigOption = None) -> None:
     """Stop crawling a source until `resume`."""
-    from crawler.app import App
-
-    App.load(config).store.sources.pause(name)
+    _known_source(config, name).store.sources.pause(name)
     say(f"{name} is paused; `mention-crawler sources resume {name}` starts it again")
 
 
 @sources.command("resume")
 def sources_resume(name: str, config: ConfigOption = None) -> None:
     """Crawl a paused source again."""
-    from crawler.app import App
-
-    App.load(config).store.sources.resume(name)
+    _known_source(config, name).store.sources.resume(name)
     say(f"{name} is crawled again")
 
 
@@ -120,7 +122,7 @@ def mentions_list(
 
 
 @mentions.command("show")
-def mentions_show(mention_id: int, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def mentions_show(mention_id: RowId, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """One mention with the whole why: entity, form, spans, probabilities, rule, life."""
     from crawler.app import App
     from crawler.app.views import mention_whole
@@ -203,8 +205,9 @@ def tickets_retry(
 ) -> None:
     """Put parked and waiting deliveries back in line, due now."""
     from crawler.app import App
+    from crawler.app.views import retry
 
-    count = App.load(config).store.outbox.retry(ticket_key=key, sink=sink)
+    count = retry(App.load(config), key, sink)
     say(f"{count} deliveries are due now; `mention-crawler crawl` or the service sends them")
 
 
@@ -256,9 +259,25 @@ def write_csv(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _safe(value: Any) -> str:
-    text = value if isinstance(value, str) else cell(value)
+    text = value if isinstance(value, str) else _exact(value)
     dangerous = text[:1] in set("=+-@\t\r\n＝＋－＠") and not text.lstrip("-+").replace(".", "", 1).isdigit()
     return "'" + text if dangerous else text
+
+
+def _exact(value: Any) -> str:
+    """Times as ISO, structures as JSON, nothing for None: a program reads the file too."""
+    if value is None or isinstance(value, datetime):
+        return value.isoformat() if value else ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def _known_source(config: str | None, name: str) -> App:
+    from crawler.app import App
+    from crawler.app.views import demand_source
+
+    app = App.load(config)
+    demand_source(app, name)
+    return app
 
 
 def _mention_rows(

@@ -49,6 +49,11 @@ class Glances(Part):
         with self.db.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query.select_from(t.post_sources))}
 
+    def brands(self) -> tuple[str, ...]:
+        """Names of all brands, retired ones too: their mentions stay."""
+        with self.db.read() as connection:
+            return tuple(connection.execute(sa.select(t.brands.c.name).order_by(t.brands.c.name)).scalars())
+
     def new_mentions(self, source: str, since: datetime) -> int:
         """Mentions found since then in posts that the source showed."""
         shown = sa.exists().where(
