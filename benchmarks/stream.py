@@ -21,7 +21,6 @@ def run() -> Iterator[Row]:
     """Crawl fresh feeds again and again until the time is over; every post is a mention, every mention is judged."""
     from crawler.app import App
     from crawler.app.crawling import crawl
-    from crawler.reports.ledger import balance
 
     mentions, began, rounds = 0, time.perf_counter(), 0
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +31,7 @@ def run() -> Iterator[Row]:
                 crawl(app)
                 mentions += FEEDS * POSTS
                 rounds += 1
-                books = balance(app.store.counts.ledger())
+                books = app.books()
                 app.close()
         seconds = time.perf_counter() - began
     if books.gaps:

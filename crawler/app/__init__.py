@@ -19,6 +19,7 @@ from crawler.model import Brand
 if TYPE_CHECKING:
     from crawler.matching import Matcher
     from crawler.net.guard import EgressPolicy
+    from crawler.reports.ledger import Books
     from crawler.store import Store
     from sentiment import Analyser
     from sinks.base import Sink
@@ -112,6 +113,13 @@ class App:
         from crawler.matching import Matcher
 
         return Matcher(list(self.brands.values()))
+
+    def books(self) -> Books:
+        """The ledger, balanced now; sinks of kind `desk` are checked against the desk's own tickets."""
+        from crawler.reports.ledger import balance
+
+        desks = [block.name for block in self.config.sinks if block.kind == "desk"]
+        return balance(self.store.counts.ledger(desks))
 
     def close(self) -> None:
         """Close the database when it was opened."""

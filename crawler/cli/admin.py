@@ -71,10 +71,9 @@ def schema(config: ConfigOption = None) -> None:
 def ledger(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Prove that every post, mention and ticket has a named outcome; exit 6 names what is missing."""
     from crawler.app import App
-    from crawler.reports.ledger import balance
 
     app = App.load(config)
-    books = balance(app.store.counts.ledger())
+    books = app.books()
     if as_json:
         emit({"sentence": books.sentence, "gaps": list(books.gaps), **books.lines})
     else:

@@ -92,9 +92,7 @@ def _show_findings(app: App, as_json: bool) -> None:
 
 
 def _close_books(app: App, first: Any, second: Any, as_json: bool) -> int:
-    from crawler.reports.ledger import balance
-
-    books = balance(app.store.counts.ledger())
+    books = app.books()
     if as_json:
         emit({"sentence": books.sentence, "gaps": list(books.gaps)})
     else:

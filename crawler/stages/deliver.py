@@ -45,6 +45,7 @@ class _Settled:
     sent: list[tuple[int, Remote]] = field(default_factory=list)
     later: list[tuple[int, str, datetime, bool]] = field(default_factory=list)
     parked: list[tuple[int, str]] = field(default_factory=list)
+    perhaps_twice: list[int] = field(default_factory=list)
     failures: int = 0
 
 
@@ -74,6 +75,7 @@ def _run_sink(
     while claimed := store.outbox.claim(owner, now(), BATCH, LEASE, [name]):
         settled = _deliver(sink, claimed, now)
         kill_point("before_settle")
+        _flag(store, name, settled)
         store.outbox.settle(owner, settled.sent, settled.later, settled.parked)
         total += Outcome(len(settled.sent), len(settled.later), len(settled.parked))
         if progress:
@@ -105,6 +107,8 @@ def _attempt(sink: Sink, delivery: Delivery, now: Callable[[], datetime], settle
         kill_point("after_call")
         settled.sent.append((delivery.id, remote))
         settled.failures = 0
+        if delivery.doubtful and "find" not in sink.can:
+            settled.perhaps_twice.append(delivery.id)
     except Transient as error:
         doubtful = delivery.doubtful or isinstance(error, InDoubt)
         wait = _wait(now(), delivery.attempts, error.retry_after)
@@ -112,6 +116,13 @@ def _attempt(sink: Sink, delivery: Delivery, now: Callable[[], datetime], settle
         settled.failures += 1
     except CrawlerError as error:
         settled.parked.append((delivery.id, str(error)))
+
+
+def _flag(store: Store, sink: str, settled: _Settled) -> None:
+    """A helpdesk that cannot be asked may have got a doubtful ticket twice: said, never silent."""
+    note = f"{sink} cannot be asked whether an earlier attempt arrived"
+    for delivery_id in settled.perhaps_twice:
+        store.events.add(store.events.event("delivery", delivery_id, "possible duplicate", note=note))
 
 
 def _send(sink: Sink, delivery: Delivery) -> Remote:

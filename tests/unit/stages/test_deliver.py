@@ -1,0 +1,158 @@
+"""deliver: exactly one ticket whatever the helpdesk answers; order, back-off, parking, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from stage_kit import World
+
+from crawler.errors import InDoubt, Permanent, Transient
+from crawler.model import DeliveryStatus, Remote, Ticket
+from crawler.stages import deliver
+from sinks.base import Sink, Tools
+
+
+class Helpdesk(Sink):
+    """Remembers what it got; each call first plays the next step of its script."""
+
+    kind = "scripted"
+
+    def __init__(self, *script: Callable[[Helpdesk, Ticket], None]) -> None:
+        super().__init__("desk", Sink.Settings(), Tools(http=None))  # type: ignore[arg-type]
+        self.script, self.stored, self.looked = list(script), [], 0  # type: ignore[var-annotated]
+
+    def create(self, ticket: Ticket) -> Remote:
+        if self.script:
+            self.script.pop(0)(self, ticket)
+        self.stored.append(ticket.key)
+        return Remote(str(len(self.stored)))
+
+    def find(self, key: str) -> Remote | None:
+        self.looked += 1
+        return Remote(str(self.stored.index(key) + 1)) if key in self.stored else None
+
+
+class Blind(Helpdesk):
+    """Cannot be searched."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        return super().can - {"find"}
+
+
+def fails(error: Exception, stored: bool = False) -> Callable[[Helpdesk, Ticket], None]:
+    def step(helpdesk: Helpdesk, ticket: Ticket) -> None:
+        if stored:
+            helpdesk.stored.append(ticket.key)
+        raise error
+
+    return step
+
+
+def ticketed(world: World, count: int = 1) -> None:
+    for number in range(count):
+        world.shows(world.post(f"neg93 скарга {number}", number, f"автор {number}"))
+    world.judge()
+
+
+def run(world: World, sink: Sink) -> deliver.Outcome:
+    return deliver.run(world.store, {"helpdesk": sink}, "test", world.now)
+
+
+def test_sent_once_and_never_again(world: World) -> None:
+    ticketed(world, 3)
+    helpdesk = Helpdesk()
+    assert run(world, helpdesk).sent == 3
+    assert run(world, helpdesk).sent == 0
+    assert len(helpdesk.stored) == len(set(helpdesk.stored)) == 3
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_after_doubt_the_helpdesk_is_asked_first(world: World, stored: bool) -> None:
+    ticketed(world)
+    helpdesk = Helpdesk(fails(InDoubt("timed out"), stored))
+    assert run(world, helpdesk).later == 1
+    world.at += timedelta(minutes=5)
+    assert run(world, helpdesk).sent == 1
+    assert (helpdesk.looked, len(helpdesk.stored)) == (1, 1)
+
+
+def test_a_killed_attempt_is_doubtful(world: World) -> None:
+    ticketed(world)
+    [claimed] = world.store.outbox.claim("dead", world.at, 10, 60.0, ["helpdesk"])
+    helpdesk = Helpdesk()
+    helpdesk.stored.append(claimed.ticket.key)
+    assert run(world, helpdesk).sent == 0
+    world.at += timedelta(minutes=5)
+    assert run(world, helpdesk).sent == 1
+    assert len(helpdesk.stored) == 1
+
+
+def test_transient_waits_as_long_as_asked(world: World) -> None:
+    ticketed(world)
+    helpdesk = Helpdesk(fails(Transient("429", retry_after=600)))
+    run(world, helpdesk)
+    world.at += timedelta(seconds=590)
+    assert run(world, helpdesk).sent == 0
+    world.at += timedelta(seconds=20)
+    assert run(world, helpdesk).sent == 1
+
+
+def test_permanent_is_parked_with_the_answer_and_the_rest_flows(world: World) -> None:
+    ticketed(world, 2)
+    helpdesk = Helpdesk(fails(Permanent("422 subject is too rude")))
+    done = run(world, helpdesk)
+    assert (done.parked, done.sent) == (1, 1)
+    parked = [d for t in world.store.tickets.list() for d in t.deliveries if d.status is DeliveryStatus.PARKED]
+    assert parked[0].error == "422 subject is too rude"
+    assert world.store.outbox.retry() == 1
+    assert run(world, helpdesk).sent == 1
+
+
+def test_a_helpdesk_that_is_down_is_not_hammered(world: World) -> None:
+    ticketed(world, 10)
+    calls: list[str] = []
+
+    def down(_: Any, ticket: Ticket) -> None:
+        calls.append(ticket.key)
+        raise Transient("refused")
+
+    helpdesk = Helpdesk(*[down] * 20)
+    assert run(world, helpdesk).later == 10
+    assert len(calls) == deliver.BREAK_AFTER
+    world.at += timedelta(hours=1)
+    helpdesk.script.clear()
+    assert run(world, helpdesk).sent == 10
+
+
+def test_where_nobody_can_be_asked_a_possible_double_is_flagged(world: World) -> None:
+    ticketed(world)
+    helpdesk = Blind(fails(InDoubt("cut"), stored=True))
+    run(world, helpdesk)
+    world.at += timedelta(minutes=5)
+    run(world, helpdesk)
+    [ticket] = world.store.tickets.list()
+    events = world.store.events.of("delivery", ticket.deliveries[0].id)
+    assert [e.what for e in events if e.what != "status"] == ["possible duplicate"]
+
+
+def test_a_sink_that_is_down_holds_up_no_other(world: World) -> None:
+    ticketed(world)
+    good = Helpdesk()
+    broken = Helpdesk(fails(Transient("down")))
+    done = deliver.run(world.store, {"other": broken, "helpdesk": good}, "test", world.now)
+    assert done.sent == 1
+
+
+def test_a_build_that_does_not_look_first_doubles(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deliberately broken build: without the look-up the same fault gives two tickets."""
+    monkeypatch.setattr(deliver, "_send", lambda sink, delivery: sink.create(delivery.ticket))
+    ticketed(world)
+    helpdesk = Helpdesk(fails(InDoubt("timed out"), stored=True))
+    run(world, helpdesk)
+    world.at += timedelta(minutes=5)
+    run(world, helpdesk)
+    assert len(helpdesk.stored) == 2

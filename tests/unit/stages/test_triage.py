@@ -1,0 +1,128 @@
+"""triage: what becomes a ticket, what joins, what a person must see, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from stage_kit import RULE, World
+
+from crawler.config.blocks import RuleBlock
+from crawler.model import Author, MentionStatus, Priority
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("neg93", MentionStatus.TICKETED),
+        ("q80", MentionStatus.TICKETED),
+        ("neg69", MentionStatus.REVIEW),
+        ("neg31", MentionStatus.REVIEW),
+        ("neg29", MentionStatus.IGNORED),
+        ("all is well", MentionStatus.IGNORED),
+    ],
+)
+def test_sure_is_ticketed_unsure_is_seen_the_rest_is_ignored(world: World, words: str, status: MentionStatus) -> None:
+    world.shows(world.post(words))
+    world.judge()
+    [mention] = world.store.mentions.list()
+    assert mention.status is status
+    assert mention.reason
+
+
+def test_the_reason_names_tone_words_and_rule(world: World) -> None:
+    world.shows(world.post("neg93 суд скоро"))
+    world.judge()
+    [ticket] = world.store.tickets.list()
+    assert ticket.ticket.reason == "Ticket, urgent: negative 93%; words «суд»; rule tickets"
+    assert ticket.ticket.priority is Priority.URGENT
+    assert "https://site.example/1" in ticket.ticket.body and "Олена" in ticket.ticket.body
+
+
+@pytest.mark.parametrize("word", ["судом", "суд,", "до СУДУ"])
+def test_urgent_words_count_in_their_forms_and_only_whole(world: World, word: str) -> None:
+    rule = replace(RULE, urgent_if=replace(RULE.urgent_if, words=("суд", "судом", "суду"))) if RULE.urgent_if else RULE
+    world.shows(world.post(f"neg93 {word}"), world.post("neg93 посуд розбили", 2, "Іван"))
+    world.judge([rule])
+    priorities = {ticket.ticket.author: ticket.ticket.priority for ticket in world.store.tickets.list()}
+    assert priorities["Олена"] is Priority.URGENT
+    assert priorities["Іван"] is not Priority.URGENT
+
+
+def test_many_followers_make_it_urgent(world: World) -> None:
+    world.shows(world.post("neg93", by=Author("Зірка", followers=5000)))
+    world.judge()
+    assert world.store.tickets.list()[0].ticket.priority is Priority.URGENT
+
+
+@pytest.mark.parametrize(
+    "by",
+    [Author("Nova", handle="@Nova_Official"), Author("x", url="https://nova.example/team"), Author("@nova_official")],
+)
+def test_the_brands_own_posts_never_ticket(world: World, by: Author) -> None:
+    world.shows(world.post("neg93 q90", by=by))
+    world.judge()
+    [mention] = world.store.mentions.list()
+    assert (mention.status, mention.reason) == (MentionStatus.IGNORED, "the brand's own account or site")
+
+
+def test_a_follow_up_in_the_thread_joins(world: World) -> None:
+    world.shows(world.post("neg93 гроші зникли", 1, thread="t1"), world.post("neg95 і досі мовчать", 2, thread="t1"))
+    done = world.judge()
+    assert (done.ticketed, done.joined) == (1, 1)
+    [ticket] = world.store.tickets.list()
+    assert len(ticket.mention_ids) == 2
+
+
+def test_another_author_in_the_thread_gets_a_ticket_of_their_own(world: World) -> None:
+    world.shows(world.post("neg93 гроші", 1, thread="t1"), world.post("neg95 картка", 2, "Іван", thread="t1"))
+    assert world.judge().ticketed == 2
+
+
+def test_a_repost_of_the_same_words_joins(world: World) -> None:
+    words = "neg93 третій день не повертають мої гроші за скасоване замовлення"
+    world.shows(world.post(words, 1), world.post(words, 2, "Бот", url="https://other.example/9"))
+    done = world.judge()
+    assert (done.ticketed, done.joined) == (1, 1)
+
+
+def test_two_short_equal_texts_of_different_people_are_two_complaints(world: World) -> None:
+    world.shows(world.post("neg93 жах", 1, "Олена"))
+    world.judge()
+    world.shows(world.post("neg93 жах", 2, "Іван"))
+    world.judge()
+    assert len(world.store.tickets.list()) == 2
+
+
+def test_the_first_rule_that_is_sure_decides(world: World) -> None:
+    other = RuleBlock(name="uk only", when=("negative",), lang=("uk",), priority=Priority.LOW)
+    world.shows(world.post("neg93"))
+    world.judge([replace(other, lang=("ru",)), other, RULE])
+    [ticket] = world.store.tickets.list()
+    assert (ticket.rule, ticket.ticket.priority) == ("uk only", Priority.LOW)
+
+
+def test_judging_again_changes_nothing(world: World) -> None:
+    world.shows(world.post("neg93"), world.post("neg50", 2))
+    world.judge()
+    before = world.store.tickets.list()
+    again = world.judge()
+    assert (again.ticketed, again.review, world.store.tickets.list()) == (0, 0, before)
+
+
+def test_an_edited_post_is_judged_again_but_not_ticketed_twice(world: World) -> None:
+    world.shows(world.post("neg93 гроші"))
+    world.judge()
+    world.shows(world.post("neg97 гроші так і не повернули"))
+    world.judge()
+    assert len(world.store.tickets.list()) == 1
+    [mention] = world.store.mentions.list()
+    assert mention.post.version == 2 and mention.status is MentionStatus.TICKETED
+
+
+def test_an_edit_can_turn_an_ignored_post_into_a_ticket(world: World) -> None:
+    world.shows(world.post("усе добре"))
+    world.judge()
+    world.shows(world.post("neg93 забрали гроші"))
+    world.judge()
+    assert len(world.store.tickets.list()) == 1
