@@ -77,7 +77,8 @@ class CrawlCrew:
     """Runs crawls in children. Not thread-safe, and the one thread that uses it must live as long as the crew does.
 
     `target(channel, *args)` is a module-level function, `args` are picklable. `on_finished(run_id)`: the child wrote
-    the end of the run into the database. `on_failed(run_id, reason)`: nobody wrote it; the caller must.
+    the end of the run into the database. `on_failed(run_id, reason)`: nobody wrote it; the caller must. A callback that
+    raises ends the `poll` it was called from and is called again by the next one.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class CrawlCrew:
         self._alone: deque[_Job] = deque()
         self._browser: deque[_Job] = deque()
         self._workers: list[_Worker] = []
+        self._ended: deque[tuple[_Job, str | None]] = deque()
         self._marker = osproc.crew_marker()
         self._born = 0
         self._false_starts = 0
@@ -120,7 +122,8 @@ class CrawlCrew:
     def running(self) -> tuple[int, ...]:
         """Every run that was submitted and has not ended, queued ones included."""
         queued = [job.run_id for queue in self._queues() for job in queue]
-        return tuple(queued + [run_id for worker in self._workers for run_id in worker.jobs])
+        untold = [job.run_id for job, _ in self._ended]
+        return tuple(queued + untold + [run_id for worker in self._workers for run_id in worker.jobs])
 
     def pids(self) -> dict[int, str]:
         """The children that live now and their roles: http, alone, browser."""
@@ -133,7 +136,10 @@ class CrawlCrew:
             self._dispatch()
             left = deadline - time.monotonic()
             self._wait(min(max(left, 0.0), _LOOK))
-            ended = sum([self._hear(worker) for worker in list(self._workers)]) + self._judge()
+            for worker in list(self._workers):
+                self._hear(worker)
+            self._judge()
+            ended = self._tell()
             if ended or left <= 0:
                 return ended
 
@@ -153,11 +159,12 @@ class CrawlCrew:
     def kill(self) -> tuple[int, ...]:
         """End every child now; the ids of runs that did not end. The crew can not be used afterwards."""
         self._stopping = True
-        left = [job.run_id for worker in list(self._workers) for job in self._bury(worker)[0]]
+        left = [job.run_id for worker in list(self._workers) for job in self._bury(worker)]
         for queue in self._queues():
             left += [job.run_id for job in queue]
             queue.clear()
         self._dismiss_watcher()
+        self._tell()
         return tuple(left)
 
     # who gets what
@@ -228,54 +235,63 @@ class CrawlCrew:
         else:
             time.sleep(timeout)
 
-    def _hear(self, worker: _Worker) -> int:
-        return sum(self._take(worker, message) for message in worker.child.hear())
+    def _hear(self, worker: _Worker) -> None:
+        for message in worker.child.hear():
+            self._take(worker, message)
 
-    def _take(self, worker: _Worker, message: Message) -> int:
+    def _take(self, worker: _Worker, message: Message) -> None:
         what, *rest = message
         if what == "beat":
             self._false_starts = 0
         job = worker.jobs.get(rest[0]) if what in ("started", "done", "failed") else None
         if job is None:
-            return 0
+            return
         if what == "started":
             job.started = time.monotonic()
-            return 0
+            return
         del worker.jobs[job.run_id]
-        self._tell(job, None if what == "done" else rest[1])
-        return 1
+        self._ended.append((job, None if what == "done" else rest[1]))
 
-    def _tell(self, job: _Job, reason: str | None) -> None:
-        if reason is None:
-            self._on_finished(job.run_id)
-        else:
-            self._on_failed(job.run_id, reason)
+    def _tell(self) -> int:
+        """Report what has ended; what could not be reported stays for the next time. How many were."""
+        told = 0
+        for _ in range(len(self._ended)):
+            job, reason = self._ended[0]
+            self._ended.rotate(-1)
+            if reason is None:
+                self._on_finished(job.run_id)
+            else:
+                self._on_failed(job.run_id, reason)
+            self._ended.remove((job, reason))
+            told += 1
+        return told
 
     # who has to go
 
-    def _judge(self) -> int:
-        """Look at every child a few times a second; the number of runs that were reported failed."""
+    def _judge(self) -> None:
+        """Look at every child a few times a second and put away those that hang, swell or are dead."""
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
         weigh = now - self._weighed >= self._limits.weigh_seconds
         self._weighed = now if weigh else self._weighed
-        ended = 0
         for worker in list(self._workers):
             # Time in which we ourselves slept or were stopped is not the child's silence.
             worker.child.silent += min(passed, _NAP)
-            ended += self._judge_one(worker, now, weigh)
-        return ended
+            self._judge_one(worker, now, weigh)
 
-    def _judge_one(self, worker: _Worker, now: float, weigh: bool) -> int:
+    def _judge_one(self, worker: _Worker, now: float, weigh: bool) -> None:
         if worker.child.ended:
             self._hear(worker)
-            return self._lost(worker, worker.child.how())
+            self._lost(worker, worker.child.how())
+            return
         if late := self._late(worker, now):
-            return self._lost(worker, f"did not end within its {self._wall(late):.0f} s", guilty=late)
+            self._lost(worker, f"did not end within its {self._wall(late):.0f} s", guilty=late)
+            return
         reason = self._silent(worker) or (self._too_heavy(worker) or self._browserless(worker, now) if weigh else None)
         if reason:
-            return self._lost(worker, reason)
-        return self._retire(worker, now)
+            self._lost(worker, reason)
+        else:
+            self._retire(worker, now)
 
     def _silent(self, worker: _Worker) -> str | None:
         limit = self._limits.silence if worker.child.beaten else self._limits.start
@@ -317,7 +333,7 @@ class CrawlCrew:
             return None
         return "the browser died in the middle of the run"
 
-    def _retire(self, worker: _Worker, now: float) -> int:
+    def _retire(self, worker: _Worker, now: float) -> None:
         """Replace an old or fat child once it is idle; one that does not go when asked is put away."""
         fat = worker.child.rss() > self._limits.recycle_rss
         worker.fat_since = (worker.fat_since or now) if fat else None
@@ -325,19 +341,24 @@ class CrawlCrew:
         if worker.role != "browser" and spent:
             worker.leaving = True
         if not worker.leaving or worker.jobs:
-            return 0
+            return
         if worker.idle_since is None:
             worker.idle_since = now
             worker.child.say("stop")
-        return self._lost(worker, "did not go") if now - worker.idle_since > _FAREWELL else 0
+        if now - worker.idle_since > _FAREWELL:
+            self._lost(worker, "did not go")
 
     # what becomes of their runs
 
-    def _lost(self, worker: _Worker, reason: str, guilty: _Job | None = None) -> int:
-        jobs, ended = self._bury(worker)
+    def _lost(self, worker: _Worker, reason: str, guilty: _Job | None = None) -> None:
+        jobs = self._bury(worker)
         if not worker.child.beaten and jobs:
             self._false_starts += 1
-        return ended + sum(self._again(job, reason, job is guilty or self._condemned(worker, job)) for job in jobs)
+        for job in jobs:
+            if job is guilty or self._condemned(worker, job):
+                self._ended.append((job, reason))
+            else:
+                self._again(job)
 
     def _condemned(self, worker: _Worker, job: _Job) -> bool:
         if not worker.child.beaten:
@@ -346,29 +367,22 @@ class CrawlCrew:
             return job.started is not None or job.starts >= 2
         return job.alone and (job.started is not None or job.starts >= 4)
 
-    def _again(self, job: _Job, reason: str, condemned: bool) -> int:
-        if self._stopping and not condemned:
-            self._alone.append(job)
-            return 0
-        if condemned:
-            self._tell(job, reason)
-            return 1
+    def _again(self, job: _Job) -> None:
         if job.browser:
             self._browser.appendleft(job)
         else:
             job.alone = True
             self._alone.append(job)
-        return 0
 
-    def _bury(self, worker: _Worker) -> tuple[list[_Job], int]:
-        """End the process and all that it started; what it had in hand, and how many runs it had ended."""
+    def _bury(self, worker: _Worker) -> list[_Job]:
+        """End the process and all that it started; what it still had in hand."""
         self._workers.remove(worker)
         worker.child.kill(whole_family=worker.role == "browser")
-        ended = self._hear(worker)
+        self._hear(worker)
         jobs = list(worker.jobs.values())
         worker.jobs.clear()
         worker.child.close()
-        return jobs, ended
+        return jobs
 
     # who kills a browser when we are killed
 

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -107,7 +108,9 @@ class Supervisor:
                 if now >= due:
                     self._safely(self._tick)
                     due = now + self._tick_seconds
-                self._idle(max(0.0, min(due - time.monotonic(), self._tick_seconds)))
+                pause = max(0.0, min(due - time.monotonic(), self._tick_seconds))
+                if not self._safely(partial(self._idle, pause)):
+                    self._sleep(pause)
             self._end()
 
     # the end
@@ -197,11 +200,14 @@ class Supervisor:
             if self._on_up:
                 self._safely(lambda: self._on_up(slot.name) if self._on_up else None)
 
-    def _safely(self, call: Callable[[], object]) -> None:
+    def _safely(self, call: Callable[[], object]) -> bool:
+        """Whether the call came through; an error of it is logged and must not end the service."""
         try:
             call()
         except Exception:
             logger.exception("the supervisor goes on after an error")
+            return False
+        return True
 
     # waiting and signals
 

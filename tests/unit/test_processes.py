@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -275,6 +276,27 @@ def test_the_sweep_takes_orphans_of_dead_crews_only() -> None:
         assert orphan.wait(5) == -signal.SIGKILL
         assert kept.poll() is None
         kept.kill()
+
+
+def test_what_a_callback_could_not_take_is_told_again() -> None:
+    told: list[int] = []
+
+    def finished(run_id: int) -> None:
+        told.append(run_id)
+        if told.count(run_id) == 1:
+            raise OSError("the database is locked")
+
+    crew = CrawlCrew(toy, (), QUICK, finished, lambda run_id, reason: finished(run_id))
+    try:
+        for run_id in (1, 2, 99):
+            crew.submit(run_id)
+        end = time.monotonic() + 10
+        while crew.running() and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                crew.poll(0.2)
+        assert sorted(told) == [1, 1, 2, 2, 99, 99]
+    finally:
+        crew.kill()
 
 
 def test_a_system_without_proc_still_crawls(

@@ -137,8 +137,11 @@ def test_sigterm_stops_claiming_drains_and_kills_what_stays() -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_an_error_in_a_tick_does_not_end_the_service() -> None:
+def test_an_error_in_a_tick_or_a_pause_does_not_end_the_service() -> None:
     ticks = []
+
+    def idle(seconds: float) -> None:
+        raise OSError("database")
 
     def tick() -> None:
         ticks.append(1)
@@ -146,7 +149,7 @@ def test_an_error_in_a_tick_does_not_end_the_service() -> None:
             supervisor.stop()
         raise OSError("disk")
 
-    supervisor = Supervisor({}, tick, tick_seconds=0.01)
+    supervisor = Supervisor({}, tick, tick_seconds=0.01, idle=idle)
     guard = threading.Timer(5, supervisor.stop)
     guard.start()
     supervisor.run()
