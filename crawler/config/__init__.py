@@ -18,7 +18,7 @@ from crawler.config.blocks import (
 )
 from crawler.config.loading import find, load
 from crawler.config.schema import frame_table, schema, settings_table, starter
-from crawler.config.settings import public, settings_of
+from crawler.config.settings import settings_of
 from crawler.config.values import Duration, Schedule, Seconds
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "find",
     "frame_table",
     "load",
-    "public",
     "schema",
     "settings_of",
     "settings_table",

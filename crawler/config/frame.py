@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -11,12 +11,38 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from crawler.config.cron import cron_of
-from crawler.config.values import Network, Seconds, Share, Window, Zone, between_of, every_of, one_as_list, wrong
+from crawler.config.values import (
+    DURATION_PATTERN,
+    Network,
+    Seconds,
+    Share,
+    Window,
+    Zone,
+    between_of,
+    every_of,
+    one_as_list,
+    wrong,
+)
 from crawler.model import EntityKind, Intent, Priority, Tone
 
+
+def _one_or_more(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [item, {"type": ["array", "null"], "items": item}]})
+
+
+def _unless_empty(read: Callable[[object], Any]) -> BeforeValidator:
+    """A key without a value is as good as no key."""
+    return BeforeValidator(lambda value: None if value is None else read(value))
+
+
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Words = Annotated[tuple[Word, ...], BeforeValidator(one_as_list), WithJsonSchema({"type": ["string", "array"]})]
+Words = Annotated[
+    tuple[Word, ...], BeforeValidator(one_as_list), _one_or_more({"type": ["string", "number", "boolean"]})
+]
 Labels = Annotated[dict[Word, Word], BeforeValidator(lambda value: {} if value is None else value)]
+_EVERY = rf"^{DURATION_PATTERN}( *\.\. *{DURATION_PATTERN})?$"
+_CRON = r"^(@[a-z]+|\S+ +\S+ +\S+ +\S+ +\S+)$"
+_BETWEEN = r"^\d{1,2}:\d\d *[-–] *\d{1,2}:\d\d$"
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 
 
@@ -37,13 +63,12 @@ def _tone_or_intent(word: str) -> str:
     return word
 
 
-ToneOrIntent = Annotated[
-    Word, AfterValidator(_tone_or_intent), WithJsonSchema({"type": "string", "enum": [*Tone, *Intent]})
-]
+_WHEN = {"type": "string", "enum": [*Tone, *Intent]}
+ToneOrIntent = Annotated[Word, AfterValidator(_tone_or_intent)]
 
 
 def _posts_kept(value: object) -> object:
-    return None if value in ("forever", "always") else value
+    return None if value in ("forever", "always") else "24 months" if value is None else value
 
 
 def is_email(text: str) -> bool:
@@ -130,15 +155,15 @@ class SourceFrame(BaseModel):
 
     name: Name = Field(description="Unique name; commands and reports use it.", examples=["bank-forum"])
     kind: Word = Field(description="Source kind: `mention-crawler sources kinds` lists them.", examples=["page"])
-    every: Annotated[tuple[float, float] | None, BeforeValidator(every_of), WithJsonSchema({"type": "string"})] = Field(
-        None, description="How often: 10m, or bounds 10m..6h to adapt between.", examples=["10m..6h"]
-    )
-    cron: Annotated[str | None, BeforeValidator(cron_of), WithJsonSchema({"type": "string"})] = Field(
+    every: Annotated[
+        tuple[float, float] | None, _unless_empty(every_of), WithJsonSchema({"type": "string", "pattern": _EVERY})
+    ] = Field(None, description="How often: 10m, or bounds 10m..6h to adapt between.", examples=["10m..6h"])
+    cron: Annotated[str | None, _unless_empty(cron_of), WithJsonSchema({"type": "string", "pattern": _CRON})] = Field(
         None, description="Instead of `every`: five cron fields, local time.", examples=["0 7-23 * * *"]
     )
-    between: Annotated[Window | None, BeforeValidator(between_of), WithJsonSchema({"type": "string"})] = Field(
-        None, description="Local time of day in which it may run.", examples=["07:00-23:00"]
-    )
+    between: Annotated[
+        Window | None, _unless_empty(between_of), WithJsonSchema({"type": "string", "pattern": _BETWEEN})
+    ] = Field(None, description="Local time of day in which it may run.", examples=["07:00-23:00"])
     labels: Labels = Field(default_factory=dict, description="Free labels for filters.", examples=[{"region": "Київ"}])
     was: Name | None = Field(None, description="The former name: its posts and state move here.", examples=["old-name"])
     verify: bool = Field(True, description="Whether TLS certificates are checked.", examples=[True])
@@ -163,7 +188,7 @@ class UrgentFrame(Section):
 class RuleParts(Section):
     """What `tickets:` and each of `rules:` say."""
 
-    when: Annotated[tuple[ToneOrIntent, ...], BeforeValidator(one_as_list)] = Field(
+    when: Annotated[tuple[ToneOrIntent, ...], BeforeValidator(one_as_list), _one_or_more(_WHEN)] = Field(
         (Tone.NEGATIVE.value, Intent.QUESTION.value),
         description="Tones and intents that become tickets.",
         examples=[["negative", "question"]],

@@ -27,7 +27,8 @@ def schema(source_kinds: Kinds, sink_kinds: Kinds) -> dict[str, Any]:
         "rules": _list(_model(RuleFrame, "rule", definitions)),
         "sinks": _list(_kinded(SinkFrame, sink_kinds, "sink", definitions)),
     }
-    return {"$schema": _DRAFT, "title": "mention-crawler", **whole, "$defs": definitions}
+    about = {"title": "mention-crawler", "description": "What is watched, where, and what becomes a ticket."}
+    return {"$schema": _DRAFT, **whole, **about, "$defs": definitions}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -35,8 +35,3 @@ def settings_of(
         text = block.place.text or Text(str(config.path))
         explainer = Explainer(text, block.place.node, what, also)
         raise ConfigError(sorted(explainer.problems(error, settings), key=lambda p: (p.line, p.column))) from None
-
-
-def public(settings: BaseModel) -> dict[str, Any]:
-    """JSON-able settings for storing and showing: references instead of secrets, defaults left out."""
-    return settings.model_dump(mode="json", exclude_defaults=True)

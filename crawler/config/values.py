@@ -25,6 +25,7 @@ _UNIT_WORDS = (
     (r"y|years?", "y"),
 )
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)\s*([A-Za-z]+)")
+DURATION_PATTERN = r"\d+(\.\d+)? *(" + "|".join(words for words, _ in _UNIT_WORDS) + ")"  # for editors
 _BETWEEN = re.compile(r"(\d{1,2}):(\d\d)\s*[-–]\s*(\d{1,2}):(\d\d)")
 _LONGEST = 100 * _UNITS["y"]
 MIN_EVERY = 1.0
@@ -72,7 +73,7 @@ def _timedelta(value: object) -> timedelta:
 
 
 _DURATION_SCHEMA = WithJsonSchema(
-    {"type": ["string", "number"], "pattern": r"^\s*\d+(\.\d+)?\s*[A-Za-z]*\s*$", "examples": ["30s", "10m", "6h"]}
+    {"type": ["string", "number"], "pattern": rf"^({DURATION_PATTERN}|\d+)$", "examples": ["30s", "10m", "6h"]}
 )
 Seconds = Annotated[float, BeforeValidator(seconds_of), _DURATION_SCHEMA]
 """A duration as float seconds: 10, "10s", "5m", "24 months"."""

@@ -8,8 +8,8 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from datetime import time as clock
-from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from crawler.config import (
     AlertsBlock,
@@ -31,15 +32,17 @@ from crawler.config import (
     find,
     frame_table,
     load,
-    public,
     schema,
     settings_of,
     settings_table,
     starter,
 )
-from crawler.errors import ConfigError, NotFound, Problem
+from crawler.config.cron import cron_of
+from crawler.engine.clock import Schedule as ClockSchedule
+from crawler.engine.clock import next_run
+from crawler.errors import ConfigError, NotFound, Permanent, Problem
 from crawler.model import Entity, EntityKind, Priority
-from crawler.plugins import Secret, SecretText, Settings
+from crawler.plugins import Secret, SecretText, Settings, public
 
 FULL = """\
 timezone: Europe/Kyiv
@@ -273,6 +276,29 @@ def test_a_row_gives_the_same_settings_as_the_file(at: Path) -> None:
     block = config.sources[0]
     row = SourceBlock(name=block.name, kind=block.kind, raw=json.loads(json.dumps(dict(block.raw))))
     assert settings_of(row, Page, config) == settings_of(block, Page, config)
+
+
+def test_keys_without_a_value_take_their_defaults(at: Path) -> None:
+    text = "keep: {posts: }\nnetwork:\nbrands:\n  - {name: A, also: , labels: , query: }\n"
+    config = loaded(at, text + "sources:\n  - {name: a, kind: page, every: , cron: , between: , was: }\n")
+    assert config.keep.posts == 720 * 86400 and config.brands[0].labels == {}
+    assert config.sources[0].schedule.every_min == 600 and config.sources[0].schedule.between is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(st.sampled_from("0123456789*/,-mon"), min_size=1, max_size=6), min_size=4, max_size=6))
+def test_the_clock_reads_every_cron_that_the_config_lets_in(words: list[str]) -> None:
+    expression = " ".join(words)
+    try:
+        accepted = cron_of(expression)
+    except PydanticCustomError:
+        accepted = None
+    try:
+        next_run(ClockSchedule(cron=expression), datetime(2026, 1, 1, tzinfo=UTC), "UTC", "seed")
+    except Permanent:
+        assert accepted is None, expression
+    else:
+        assert accepted == expression
 
 
 def test_aliases_and_merge_keys(at: Path) -> None:
@@ -710,7 +736,7 @@ def test_the_schema_describes_every_kind() -> None:
     assert json.loads(json.dumps(found)) == found
     for reference in references(found):
         assert reference.removeprefix("#/$defs/") in found["$defs"], reference
-    assert found["additionalProperties"] is False
+    assert found["additionalProperties"] is False and found["title"] == "mention-crawler"
     sources, sinks = (found["properties"][key]["items"] for key in ("sources", "sinks"))
     assert sources["required"] == ["name", "kind"] and sources["properties"]["kind"]["enum"] == ["page"]
     (page,) = sources["allOf"]
