@@ -48,9 +48,9 @@ def make_tools(config_path: str) -> Tools:
     )
 
 
-def spider_of(app: App, run: Run) -> tuple[type[SourceSpider], Source]:
+def spider_of(app: App, run: Run | Source) -> tuple[type[SourceSpider], Source]:
     """The spider class of a run and its Source with validated settings; the row, not the file, says what they are."""
-    source = run.source
+    source = run.source if isinstance(run, Run) else run
     kind = app.spiders.get(source.kind)
     if kind is None:
         problem = Problem(str(app.config.path), 1, 1, f"source {source.name!r}: there is no kind {source.kind!r}")

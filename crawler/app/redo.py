@@ -6,17 +6,31 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
 from crawler.app.hosting import spider_of
 from crawler.app.naming import demand
 from crawler.app.syncing import sync
-from crawler.model import Decision, Document, MentionStatus, PostOutcome, Run, StoredMention, StoredPost, Verdict
+from crawler.model import (
+    Decision,
+    Document,
+    MentionStatus,
+    PostOutcome,
+    Run,
+    Source,
+    StoredMention,
+    StoredPost,
+    Verdict,
+)
 from crawler.stages import analyse, match, triage
 from crawler.stages.crawl import Prepared, prepared
 
+if TYPE_CHECKING:
+    from crawler.store import SourceState
+
 PAGE = 500
+SNIPPET = 160
 DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
 
 
@@ -63,24 +77,73 @@ def _check(app: App, scope: Scope) -> None:
 
 
 def _parse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
-    for state in app.store.sources.all(retired=True):
-        if scope.source in (None, state.name):
-            _parse_source(app, state.name, scope, diff, done)
-
-
-def _parse_source(app: App, name: str, scope: Scope, diff: bool, done: Redone) -> None:
-    """Every Document of one source through today's parser; one redo run holds the counters."""
-    run = app.store.runs.begin_redo(app.owner, name)
-    kind, source = spider_of(app, run)
-    spider = kind(source=source)
-    for document in app.store.documents.of(name, scope.since):
+    """Every Document through today's parser, in the order in which they came: a post may be shown by many sources."""
+    readers, newest = _Readers(app, diff), _Newest()
+    for document in app.store.documents.of(scope.source, scope.since):
+        run, spider = readers.of(document.source_id)
         rows = _read(spider, document)
         done.counts["documents"] += 1
-        if diff:
-            _compare_posts(app, rows, done)
+        if run is None:
+            newest.note(rows)
         else:
             _store(app, run, document, rows, done)
-    app.store.runs.finish(run, Verdict.OK, None, 0.0, None)
+    readers.close()
+    newest.compare(app, done)
+
+
+class _Readers:
+    """The spider of each source, and the redo run that holds its counters; a diff has no runs."""
+
+    def __init__(self, app: App, diff: bool) -> None:
+        self.app, self.diff = app, diff
+        self.names = {state.id: state.name for state in app.store.sources.all(retired=True)}
+        self.open: dict[int, tuple[Run | None, Any]] = {}
+
+    def of(self, source_id: int) -> tuple[Run | None, Any]:
+        """The run and the spider of a source, begun when its first Document comes."""
+        if source_id not in self.open:
+            name = self.names[source_id]
+            run = None if self.diff else self.app.store.runs.begin_redo(self.app.owner, name)
+            kind, source = spider_of(self.app, _state_source(self.app.store.sources.get(name)))
+            self.open[source_id] = run, kind(source=source)
+        return self.open[source_id]
+
+    def close(self) -> None:
+        """End the runs."""
+        for run, _ in self.open.values():
+            if run is not None:
+                self.app.store.runs.finish(run, Verdict.OK, None, 0.0, None)
+
+
+def _state_source(state: SourceState) -> Source:
+    return Source(state.name, state.kind, state.settings, state.labels, id=state.id)
+
+
+class _Newest:
+    """What the newest answer says of each post: older answers are history, not a difference."""
+
+    def __init__(self) -> None:
+        self.posts: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def note(self, rows: Sequence[Prepared]) -> None:
+        """Take the posts of one answer; answers come in order."""
+        for post, _, digest, key, site in rows:
+            self.posts[site, key] = digest, match.full_text(post)[:SNIPPET]
+
+    def compare(self, app: App, done: Redone) -> None:
+        """Against the posts that are stored, page by page."""
+        keys = list(self.posts)
+        for start in range(0, len(keys), PAGE):
+            known = app.store.glances.hashes(keys[start : start + PAGE])
+            for place in keys[start : start + PAGE]:
+                self._compare(place, known.get(place), done)
+
+    def _compare(self, place: tuple[str, str], before: str | None, done: Redone) -> None:
+        digest, text = self.posts[place]
+        if before is None:
+            done.change("new post", place[1], "", None, place[0], text)
+        elif before != digest:
+            done.change("changed post", place[1], "", before, digest, text)
 
 
 def _read(spider: Any, document: Document) -> list[Prepared]:
@@ -95,16 +158,6 @@ def _store(app: App, run: Run, document: Document, rows: Sequence[Prepared], don
     for kind, count in outcome.items():
         if count and kind is not PostOutcome.DROPPED:
             done.counts[f"posts {kind.value}"] += count
-
-
-def _compare_posts(app: App, rows: Sequence[Prepared], done: Redone) -> None:
-    known = app.store.glances.hashes([(site, key) for _, _, _, key, site in rows])
-    for post, _, digest, key, site in rows:
-        before = known.get((site, key))
-        if before is None:
-            done.change("new post", key, "", None, site, post.text)
-        elif before != digest:
-            done.change("changed post", key, "", before, digest, post.text)
 
 
 def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:

@@ -33,6 +33,8 @@ def standalone(spider: SourceSpider) -> tuple[Source, Intake, Callable[[], None]
         raise CrawlerError(
             f"{source.name} is of kind {source.kind}: scrapy crawl {source.kind} -a source={source.name}"
         )
+    # Read by the middlewares, which Scrapy makes after the spider.
+    spider.crawler.egress = app.policy  # type: ignore[attr-defined]
     intake = Intake(app.store, run, lambda: None)
 
     def close() -> None:

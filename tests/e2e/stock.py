@@ -41,7 +41,9 @@ class Stock:
         self.path.write_text(text, encoding="utf-8")
         fresh = App(config_room.load(self.path))
         if self.app is not None:
-            fresh.__dict__.update({part: self.app.__dict__[part] for part in ("store", "model")})
+            fresh.__dict__.update(
+                {part: self.app.__dict__[part] for part in ("store", "model") if part in self.app.__dict__}
+            )
         self.app = fresh
         sync(fresh)
         return fresh

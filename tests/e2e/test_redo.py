@@ -1,4 +1,4 @@
-"""`redo`: the past is rebuilt from the stored answers, equal to what it was; a diff tells the truth, changing nothing."""
+"""`redo`: the past is rebuilt from stored answers, equal to what it was; a diff tells the truth and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 FIRST = [
     Entry("1", "Nova Pay списав гроші двічі", author="Оля"),
-    Entry("2", "Is Nova Pay any good?"),
+    Entry("2", "What are the fees of Nova Pay?"),
     Entry("3", "Bank Kyiv is closed today"),
     Entry("4", "Nova Pay helped me", author="Ann"),
 ]
@@ -50,7 +50,7 @@ def past(stock: Stock) -> dict[str, Any]:
     return {
         "posts": stock.rows("posts", ("changed_at",)),
         "sources": [(row["post_id"], row["source_id"]) for row in stock.rows("post_sources")],
-        "mentions": stock.rows("mentions", ("changed_at", "analysis_id", "query_version")),
+        "mentions": stock.rows("mentions", ("changed_at", "analysis_id", "analysis_count", "query_version")),
         "tickets": stock.rows("tickets"),
         "links": stock.rows("ticket_mentions"),
         "deliveries": stock.rows("deliveries"),
@@ -135,7 +135,7 @@ def test_a_changed_rule_gains_and_loses_tickets(stock: Stock) -> None:
     stock.configure(rule="tickets: {when: [question], sure_at_least: 0.6}")
     lost = run(stock, "triage", diff=True)
     kept = [row for row in stock.rows("mentions") if row["status"] in ("ticketed", "joined")]
-    asked = "Is Nova Pay any good?"
+    asked = "What are the fees of Nova Pay?"
     assert {row["change"] for row in lost.rows} == {"ticket lost"}
     assert len(lost.rows) == len(kept) - 1 and asked not in {row["text"] for row in lost.rows}
     before = past(stock)
