@@ -31,10 +31,12 @@ _INSERT_DOCUMENT = (
 _LAST_ANSWER = "SELECT body_digest, document_id FROM source_urls WHERE source_id = ? AND url_digest = ?"
 _SAME_ANSWER = "UPDATE documents SET times = times + 1, posts = posts + ? WHERE id = ? AND digest = ?"
 _UPSERT_URL = (
-    "INSERT INTO source_urls (source_id, url_digest, url, etag, last_modified, body_digest, document_id, seen_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO source_urls"
+    " (source_id, url_digest, url, etag, last_modified, also, body_digest, document_id, seen_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (source_id, url_digest) DO UPDATE SET etag = excluded.etag, last_modified = excluded.last_modified,"
-    " body_digest = excluded.body_digest, document_id = excluded.document_id, seen_at = excluded.seen_at"
+    " also = excluded.also, body_digest = excluded.body_digest, document_id = excluded.document_id,"
+    " seen_at = excluded.seen_at"
 )
 _MOVE_CURSOR = "UPDATE sources SET cursor = ? WHERE id = ?"
 _COUNTERS = ("fetched", "unchanged", "taken", "documents", "parsed", "new", "seen", "edited", "dropped")
@@ -58,8 +60,8 @@ class Intake(Part):
     ) -> dict[PostOutcome, int]:
         """Store one answer: (post, folded text, content hash, key, site) each. Returns how many were new/seen/edited.
 
-        `validators` are the answer's own {"etag", "last_modified"}; `cursor` None leaves the source's place. The same
-        answer of one address again adds no document. For a run of `runs.begin_redo` this is `retake`.
+        `validators` are the answer's own {"etag", "last_modified"} and what else the spider wants back with them;
+        `cursor` None leaves the source's place. The same answer of one address again adds no document. For a run of `runs.begin_redo` this is `retake`.
         Raises LeaseLost, StoreError, ValueError for a naive time.
         """
         if run.slot.startswith(REDO_SLOT):
@@ -105,6 +107,11 @@ class Intake(Part):
             raise lease_lost(run)
 
 
+def _marks(validators: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
+    also = {name: value for name, value in validators.items() if name not in ("etag", "last_modified")}
+    return validators.get("etag"), validators.get("last_modified"), dumps(also) if also else None
+
+
 class _Answer:
     """One document on its way in: hashed and packed before the transaction starts."""
 
@@ -124,8 +131,7 @@ class _Answer:
         added = document_id is None
         if document_id is None:
             document_id = self._insert(connection, run, posts)
-        marks = validators or {}
-        place = (run.source.id, self._url_digest, self._document.url, marks.get("etag"), marks.get("last_modified"))
+        place = (run.source.id, self._url_digest, self._document.url, *_marks(validators or {}))
         execute(self._db.sql(_UPSERT_URL), (*place, self.digest, document_id, self._fetched_at))
         return int(added)
 

@@ -60,17 +60,18 @@ def state_of(row: AnyRow) -> SourceState:
 
 
 def validators_of(connection: Connection, source_id: int) -> dict[str, dict[str, str]]:
-    """URL -> {"etag", "last_modified"} of the newest addresses that had any."""
+    """URL -> {"etag", "last_modified", and what else the spider kept} of the newest addresses that had any."""
     urls = t.source_urls.c
     query = (
-        sa.select(urls.url, urls.etag, urls.last_modified)
+        sa.select(urls.url, urls.etag, urls.last_modified, urls.also)
         .where(urls.source_id == source_id, sa.or_(urls.etag.is_not(None), urls.last_modified.is_not(None)))
         .order_by(urls.seen_at.desc())
         .limit(MOST_VALIDATORS)
     )
     found: dict[str, dict[str, str]] = {}
-    for url, etag, modified in connection.execute(query):
-        found[url] = {key: value for key, value in (("etag", etag), ("last_modified", modified)) if value}
+    for url, etag, modified, also in connection.execute(query):
+        marks = {key: value for key, value in (("etag", etag), ("last_modified", modified)) if value}
+        found[url] = {**(also or {}), **marks}
     return found
 
 

@@ -131,6 +131,8 @@ source_urls = Table(
     _text("url"),
     _text("etag", nullable=True),
     _text("last_modified", nullable=True),
+    # What else the spider remembers of this address, given back with the two above.
+    Column("also", CompactJson, nullable=True),
     Column("body_digest", String(64), nullable=True),
     Column("document_id", RowId, nullable=True),
     _time("seen_at"),
