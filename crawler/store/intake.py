@@ -61,7 +61,8 @@ class Intake(Part):
         """Store one answer: (post, folded text, content hash, key, site) each. Returns how many were new/seen/edited.
 
         `validators` are the answer's own {"etag", "last_modified"} and what else the spider wants back with them;
-        `cursor` None leaves the source's place. The same answer of one address again adds no document. For a run of `runs.begin_redo` this is `retake`.
+        `cursor` None leaves the source's place. The same answer of one address again adds no document. For a run of
+        `runs.begin_redo` this is `retake`.
         Raises LeaseLost, StoreError, ValueError for a naive time.
         """
         if run.slot.startswith(REDO_SLOT):
