@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ def main() -> None:
     """Play the demo and write the picture."""
     command = [str(Path(sys.executable).with_name("mention-crawler")), "demo", "--once"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
-    console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text("$ mention-crawler demo --once", style="bold"))
     for line in _chosen(done.stdout.splitlines()):
         console.print(Text(line[:COLUMNS], style="bold" if line.startswith(("Mentions", "Tickets")) else ""))
@@ -26,8 +28,6 @@ def main() -> None:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "COLUMNS": str(COLUMNS)}
 
 
