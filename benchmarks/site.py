@@ -34,7 +34,8 @@ def feed(name: str, number: int, mentioning: bool = False) -> bytes:
     items = "".join(
         f"<item><guid>{name}-{number}-{i}</guid><title>Запис {i}</title>"
         f"<link>http://site.example/{name}/{number}/{i}</link>"
-        f"<dc:creator>автор {i}</dc:creator><pubDate>{(at + timedelta(minutes=i)):%a, %d %b %Y %H:%M:%S} +0000</pubDate>"
+        f"<dc:creator>автор {i}</dc:creator>"
+        f"<pubDate>{(at + timedelta(minutes=i)):%a, %d %b %Y %H:%M:%S} +0000</pubDate>"
         f"<description>{text_of(f'{name}-{number}-{i}', mentioning)}</description></item>"
         for i in range(POSTS)
     )
