@@ -28,9 +28,9 @@ DO $$ DECLARE it record; BEGIN
   END LOOP;
 END $$
 """
-_OTHERS_OUT = (
+_STUCK_OUT = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
 )
 _START_SECONDS = 30
 _SET_DEATH_SIGNAL = 1
@@ -60,7 +60,7 @@ class PostgresServer:
     """Started by `start`, gone after `stop`; it also dies with the process that started it."""
 
     def __init__(self, programs: Path) -> None:
-        self._programs = programs
+        self.programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="mc-postgres-"))
         self._as: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,12 +75,24 @@ class PostgresServer:
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
             self._as = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         data = self._folder / "data"
-        init = [self._programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        init = [
+            self.programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
         subprocess.run(init, check=True, capture_output=True, cwd=self._folder, env=_plain_env(), **self._as)
         options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         place = ["-D", str(data), "-p", str(self.port), "-k", str(self._folder)]
         self._process = subprocess.Popen(
-            [self._programs / "postgres", *place, *options],
+            [self.programs / "postgres", *place, *options],
             cwd=self._folder,
             env=_plain_env(),
             stdout=subprocess.DEVNULL,
@@ -110,9 +122,9 @@ class PostgresServer:
         return self.url(name)
 
     def clean(self, url: str) -> None:
-        """Empty every table, start all ids again, and end whoever is still connected: quicker than a new database."""
+        """Empty every table and start all ids again: quicker than a new database. Ends whoever is at work in it."""
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_OTHERS_OUT)
+            connection.execute(_STUCK_OUT)
             connection.execute(_EMPTY)
 
     def _wait(self) -> None:

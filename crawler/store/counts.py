@@ -16,8 +16,9 @@ hold whenever no row was deleted and no counter skipped (`crawl` and `redo` are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,15 +120,20 @@ class CountsPart(Part):
     def ledger(self, desk_sinks: Collection[str] = ("desk",)) -> Counts:
         """Every number of the ledger, consistent with each other. `desk_sinks` names the sinks of kind `desk`."""
         with self.db.read() as connection:
-            count = _Counter(connection)
-            return Counts(
-                **_of_runs(count),
-                **_of_posts(count),
-                **_of_mentions(count),
-                **_of_tickets(count),
-                **_of_desk(count, desk_sinks),
-                orphans=_orphans(count),
-            )
+            return count_everything(connection, desk_sinks)
+
+
+def count_everything(connection: Connection, desk_sinks: Collection[str] = ("desk",)) -> Counts:
+    """The numbers as one transaction sees them."""
+    count = _Counter(connection)
+    return Counts(
+        **_of_runs(count),
+        **_of_posts(count),
+        **_of_mentions(count),
+        **_of_tickets(count),
+        **_of_desk(count, desk_sinks),
+        orphans=_orphans(connection),
+    )
 
 
 class _Counter:
@@ -245,13 +251,21 @@ def _of_desk(count: _Counter, desk_sinks: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _orphans(count: _Counter) -> dict[str, int]:
-    found = {}
+def _orphans(connection: Connection) -> dict[str, int]:
+    rows: Sequence[Any] = connection.execute(_orphan_query()).all()
+    return {str(name): int(count) for name, count in rows}
+
+
+@cache
+def _orphan_query() -> sa.CompoundSelect[tuple[str, int]]:
+    """One row for each reference: its name, and how many of its rows point to nothing."""
+    parts = []
     for child, column, parent, key in (*_hard_references(), *_SOFT):
         here, there = t.metadata.tables[child], t.metadata.tables[parent].alias("parent")
         missing = ~sa.exists().where(there.c[key] == here.c[column])
-        found[f"{child}.{column}"] = count.rows(here, here.c[column].is_not(None), missing)
-    return found
+        name = sa.literal(f"{child}.{column}", literal_execute=True)
+        parts.append(sa.select(name, sa.func.count()).where(here.c[column].is_not(None), missing))
+    return sa.union_all(*parts)
 
 
 def _hard_references() -> list[tuple[str, str, str, str]]:

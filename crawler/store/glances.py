@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -93,7 +94,7 @@ class Glances(Part):
         waits = sa.and_(columns.status == DeliveryStatus.PENDING.value, columns.error.is_not(None))
         failing = sa.func.sum(sa.case((waits, 1), else_=0))
         count = [sa.func.sum(sa.case((columns.status == status.value, 1), else_=0)) for status in DeliveryStatus]
-        query = sa.select(columns.sink, *count, failing).group_by(columns.sink)
+        query: sa.Select[Any] = sa.select(columns.sink, *count, failing).group_by(columns.sink)
         with self.db.read() as connection:
             rows = connection.execute(query).all()
             return {
@@ -110,11 +111,11 @@ class Glances(Part):
     def oldest_waiting(self, matched_with: str | None = None) -> dict[str, datetime | None]:
         """Stage -> since when its oldest item waits, None when nothing does. Deliveries count from their due time."""
         posts, mentions, deliveries = t.posts.c, t.mentions.c, t.deliveries.c
-        unmatched = posts.matched_with.is_(None)
+        unmatched: sa.ColumnElement[bool] = posts.matched_with.is_(None)
         if matched_with is not None:
             unmatched = sa.or_(unmatched, posts.matched_with != matched_with)
         queries = {
-            "match": sa.select(sa.func.min(posts.seen_at)).where(unmatched),
+            "match": sa.select(sa.func.min(posts.changed_at)).where(unmatched),
             "analyse": sa.select(sa.func.min(mentions.changed_at)).where(mentions.status == MentionStatus.FOUND.value),
             "triage": sa.select(sa.func.min(mentions.changed_at)).where(
                 mentions.status == MentionStatus.ANALYSED.value
@@ -132,22 +133,24 @@ class Glances(Part):
         ended = sa.select(t.runs.c.verdict, sa.func.count()).where(t.runs.c.verdict.is_not(None))
         open_alerts = sa.select(sa.func.count()).select_from(t.alerts).where(t.alerts.c.resolved_at.is_(None))
         with self.db.read() as connection:
-            mentions = {(status,): float(n) for status, n in connection.execute(statuses)}
-            verdicts = {(verdict,): float(n) for verdict, n in connection.execute(ended.group_by(t.runs.c.verdict))}
+            mentions = _by_label(connection, statuses)
+            verdicts = _by_label(connection, ended.group_by(t.runs.c.verdict))
             posts = connection.execute(sa.select(sa.func.count()).select_from(t.posts)).scalar_one()
             alerts = connection.execute(open_alerts).scalar_one()
-        outbox = {(row.sink, name): float(getattr(row, name)) for row in self.sinks().values() for name in _STANDINGS}
+        outbox: dict[tuple[str, ...], float] = {
+            (row.sink, name): float(getattr(row, name)) for row in self.sinks().values() for name in _STANDINGS
+        }
         return {
             "posts": ("Posts kept.", [], {(): float(posts)}),
             "mentions": ("Mentions by work status.", ["status"], mentions),
-            "crawl_runs": (
-                "Ended crawl runs by verdict.",
-                ["verdict"],
-                verdicts,
-            ),
+            "crawl_runs": ("Ended crawl runs by verdict.", ["verdict"], verdicts),
             "deliveries": ("Deliveries by sink and status.", ["sink", "status"], outbox),
             "alerts_open": ("Open alerts.", [], {(): float(alerts)}),
         }
 
 
 _STANDINGS = ("sent", "pending", "parked")
+
+
+def _by_label(connection: sa.Connection, query: sa.Select[Any]) -> dict[tuple[str, ...], float]:
+    return {(str(label),): float(count) for label, count in connection.execute(query)}

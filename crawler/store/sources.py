@@ -239,7 +239,7 @@ class _Claim:
         same = sa.or_(columns.slot == slot, columns.slot.like(_escaped(slot) + "#%", escape="\\"))
         query = sa.select(columns.lost, columns.ended_at).where(columns.source_id == row.id, same)
         earlier = self._connection.execute(query).all()
-        if any(not run.lost and run.ended_at is not None for run in earlier):
+        if not self._by_hand and any(not run.lost and run.ended_at is not None for run in earlier):
             return None
         return f"{slot}#{len(earlier) + 1}" if earlier else slot
 

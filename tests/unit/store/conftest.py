@@ -1,20 +1,66 @@
-"""A world on each database; its books are balanced after every test."""
+"""A world on each database; its books are balanced after every test.
+
+The store behind it stays open for the whole session, since SQLAlchemy compiles its statements once for each engine.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from postgres_server import PostgresServer
 from store_kit import Clock, World
 
 from crawler.store import Store
 
+CLOCK = Clock()
 
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    """A store whose clock stands still."""
-    clock = Clock()
-    with Store.open(store_url, durable=False, now=clock) as store:
-        world = World(store, clock)
-        yield world
-        assert world.gaps() == ()
+
+@pytest.fixture(scope="session")
+def sqlite_store(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An open store on SQLite."""
+    path = tmp_path_factory.mktemp("standing") / "mentions.db"
+    shutil.copyfile(sqlite_template, path)
+    with Store.open(f"sqlite:///{path}", durable=False, now=CLOCK) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def postgresql_store(postgres_database: str) -> Iterator[Store]:
+    """An open store on PostgreSQL."""
+    with Store.open(postgres_database, durable=False, now=CLOCK) as store:
+        yield store
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", id="sqlite"),
+        pytest.param("postgresql", id="postgresql", marks=pytest.mark.postgres),
+    ]
+)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """An empty store whose clock stands still."""
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    CLOCK.reset()
+    yield World(store, CLOCK)
+    gaps = World(store, CLOCK).gaps()
+    if request.param == "sqlite":
+        _empty(store)
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        server.clean(store.url)
+    assert gaps == ()
+
+
+def _empty(store: Store) -> None:
+    connection = sqlite3.connect(str(store.path), timeout=30)
+    with connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'")
+        names = [name for (name,) in tables]
+        # The triggers fill these two while the others are emptied.
+        for name in sorted(names, key=lambda name: name.startswith("gone_")):
+            connection.execute(f"DELETE FROM {name}")
+    connection.close()

@@ -38,6 +38,9 @@ class Clock:
     def __init__(self) -> None:
         self.at = START
 
+    def reset(self) -> None:
+        self.at = START
+
     def __call__(self) -> datetime:
         return self.at
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -41,13 +42,8 @@ def test_everything_a_post_says_comes_back(world: World) -> None:
     (stored,) = world.store.posts.unmatched("q", 10)
     assert stored.post.published_at == said.published_at
     assert stored.post.published_at is not None and stored.post.published_at.tzinfo is UTC
-    assert stored.post == said.__class__(**{**_fields(stored.post), "site": None}) or stored.post.site == "a.example"
-    assert (stored.post.author, stored.post.rating, stored.post.engagement) == (said.author, 0.0, said.engagement)
+    assert stored.post == replace(said, site="a.example")
     assert (stored.folded, stored.sources, stored.version) == ("питання привіт, де мої гроші?", ("a",), 1)
-
-
-def _fields(it: object) -> dict[str, object]:
-    return {name: getattr(it, name) for name in it.__slots__}  # type: ignore[attr-defined]
 
 
 def test_a_naive_time_is_refused_and_nothing_is_written(world: World) -> None:
@@ -191,7 +187,12 @@ def test_documents_come_back_byte_for_byte(world: World) -> None:
 def test_cursor_and_validators_move_with_the_posts(world: World) -> None:
     world.sync()
     run = world.run()
-    marks = {"etag": '"abc"', "last_modified": "Sun, 22 Nov 2026 12:00:00 GMT"}
+    marks = {
+        "etag": '"abc"',
+        "last_modified": "Sun, 22 Nov 2026 12:00:00 GMT",
+        "with": "1f2e",
+        "asked": "http://a.example",
+    }
     world.store.intake.take(run, document(b"1"), [arrival(post(1))], {"page": 3}, marks)
     again = world.store.runs.get(run.id)
     assert (again.source.cursor, again.source.validators) == ({"page": 3}, {"http://a.example/": marks})
@@ -297,7 +298,11 @@ def wipe(world: World) -> None:
 def redo(world: World) -> dict[PostOutcome, int]:
     """Read every document again with a parser that finds what was found."""
     total = {NEW: 0, SEEN: 0, EDITED: 0}
-    shown = {b"body 1": ((1, "one"), (2, "two")), b"body 2": ((2, "two"), (3, "three")), b"body 3": ((1, "one, edited"),)}
+    shown = {
+        b"body 1": ((1, "one"), (2, "two")),
+        b"body 2": ((2, "two"), (3, "three")),
+        b"body 3": ((1, "one, edited"),),
+    }
     for it in world.store.documents.of(None, None):
         name = "b" if it.body == b"body 2" else "a"
         run = world.store.runs.begin_redo("me", name)
