@@ -50,7 +50,7 @@ def sink_settings(app: App, block: SinkBlock) -> Settings:
 
 def check_blocks(app: App) -> list[Problem]:
     """Every mistake in the kind settings of sources and sinks, and in the selectors they name."""
-    problems: list[Problem] = []
+    problems = not_yet(app)
     checks = [partial(source_settings, app, block) for block in app.config.sources]
     checks += [partial(sink_settings, app, block) for block in app.config.sinks]
     for check in checks:
@@ -59,6 +59,23 @@ def check_blocks(app: App) -> list[Problem]:
         except ConfigError as error:
             problems.extend(error.problems)
     return problems
+
+
+def not_yet(app: App) -> list[Problem]:
+    """What the config may say one day and this version cannot do: refused by name, never silently ignored."""
+    problems = []
+    for brand in app.config.brands:
+        if brand.query is not None:
+            message = f"brand {brand.name!r}: `query` is not understood by this version"
+            problems.append(_problem_at(app, "query:", message, "use also, about and not_about instead"))
+    return problems
+
+
+def _problem_at(app: App, text: str, message: str, fix: str) -> Problem:
+    lines = app.config.text.splitlines()
+    number = next((n for n, line in enumerate(lines, 1) if text in line), 1)
+    column = lines[number - 1].find(text) + 1 if lines else 1
+    return Problem(str(app.config.path), number, max(1, column), message, fix)
 
 
 def make_sinks(app: App) -> Mapping[str, Sink]:

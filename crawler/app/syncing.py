@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crawler.app import App
-from crawler.app.kinds import source_settings
+from crawler.app.kinds import not_yet, source_settings
 from crawler.config import SourceBlock
+from crawler.errors import ConfigError
 from crawler.plugins import Settings
 from crawler.text import site_of
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def sync(app: App) -> SyncReport:
     """Bring the rows into step with the file, in one transaction; nothing changes when any block is wrong."""
+    if problems := not_yet(app):
+        raise ConfigError(problems)
     rows = [source_row(app, block) for block in app.config.sources]
     config = app.config
     return app.store.config.sync(config.digest, config.text, config.brands, rows)
