@@ -2,13 +2,17 @@
 
 python tests/e2e/broken.py no-lookup crawl --config ...      sends again after a doubt without asking first
 python tests/e2e/broken.py sent-first crawl --config ...     writes "sent" before it sends
+python tests/e2e/broken.py marks-first crawl --config ...    commits the feed's ETag before the posts it covers
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
+
+BUILD = "MENTION_CRAWLER_TEST_BUILD"
 
 
 def no_lookup() -> None:
@@ -36,12 +40,33 @@ def sent_first() -> None:
     Outbox.claim = claim_and_settle  # type: ignore[method-assign]
 
 
-BUILDS: dict[str, Callable[[], None]] = {"no-lookup": no_lookup, "sent-first": sent_first}
+def marks_first() -> None:
+    """The validators of an answer are committed in a transaction of their own, before its posts."""
+    from crawler.stages.crash import kill_point
+    from crawler.store.intake import Intake
 
+    take = Intake.take
+
+    def take_twice(self: Any, run: Any, document: Any, posts: Any, cursor: Any, validators: Any) -> Any:
+        take(self, run, document, [], cursor, validators)
+        kill_point("after_commit")
+        return take(self, run, document, posts, cursor, validators)
+
+    Intake.take = take_twice  # type: ignore[method-assign]
+
+
+BUILDS: dict[str, Callable[[], None]] = {
+    "no-lookup": no_lookup,
+    "sent-first": sent_first,
+    "marks-first": marks_first,
+}
 
 if __name__ == "__main__":
-    name = sys.argv.pop(1)
+    os.environ[BUILD] = sys.argv.pop(1)
+if name := os.environ.get(BUILD):
+    # Children are spawned: they import this file under another name and are broken in the same way.
     BUILDS[name]()
+if __name__ == "__main__":
     from crawler.cli import main
 
     sys.argv[0] = "mention-crawler"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -25,7 +26,10 @@ from crawler.cli.town import Town
 
 SECRET = "shared with the helpdesk only"
 SMALL = ("blog-comments", "city-news")
+EVERY = ("blog-comments", "city-news", "money-forum", "magazine", "magazine-comments", "pay-reviews")
 MARK = "MENTION_CRAWLER_TEST_LIFE"
+# Columns that hold when something may be done next.
+LEASED = {"sources": ("lease_until", "next_run_at"), "deliveries": ("lease_until", "not_before"), "leases": ("until",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Life:
     town: Town
     helpdesk: Helpdesk
     sources: Sequence[str] = SMALL
+    database_url: str = ""
+    browser: bool = False
     mark: str = field(default_factory=lambda: uuid4().hex)
     kills: int = 0
 
@@ -59,13 +65,9 @@ class Life:
         self.config = self.folder / "mention-crawler.yaml"
         hook = f'kind: webhook, url: "{self.helpdesk.url}", lookup_url: "{self.helpdesk.lookup_url}"'
         sinks = {"helpdesk": f'{hook}, secret: "${{HELPDESK_SECRET}}", timeout: 2'}
-        text = self.town.config(self.folder / "data", sinks=sinks)
-        self.config.write_text(only(text, self.sources), encoding="utf-8")
-
-    @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return next(self.folder.rglob("*.db"))
+        text = self.town.config(self.folder / "data", browser=self.browser, sinks=sinks)
+        self.database_url = self.database_url or f"sqlite:///{self.folder / 'life.db'}"
+        self.config.write_text(narrowed(text, self.sources, self.database_url), encoding="utf-8")
 
     def run(self, *arguments: str, crash_at: str = "", build: str = "") -> Ended:
         """Run the command to its end, whatever that is."""
@@ -117,27 +119,36 @@ class Life:
 
     def pass_time(self, seconds: int = 600) -> None:
         """Let every lease and every back-off run out, as waiting would."""
-        micros = seconds * 1_000_000
-        with closing(sqlite3.connect(self.database, timeout=30)) as base, base:
-            base.execute(
-                "UPDATE sources SET lease_until = lease_until - ?, next_run_at = next_run_at - ?", (micros, micros)
-            )
-            base.execute(
-                "UPDATE deliveries SET lease_until = lease_until - ?, not_before = not_before - ?", (micros, micros)
-            )
-            base.execute("UPDATE leases SET until = until - ?", (micros,))
+        back = (
+            f"- {seconds * 1_000_000}" if self.database_url.startswith("sqlite") else f"- interval '{seconds} seconds'"
+        )
+        for table, columns in LEASED.items():
+            self._execute(f"UPDATE {table} SET {', '.join(f'{column} = {column} {back}' for column in columns)}")
 
     def waiting(self) -> list[tuple[Any, ...]]:
         """Deliveries that are not sent: (ticket, sink, status, error)."""
-        with closing(sqlite3.connect(self.database)) as base:
-            query = "SELECT ticket_id, sink, status, error FROM deliveries WHERE status <> 'sent'"
-            return base.execute(query).fetchall()
+        return self._execute("SELECT ticket_id, sink, status, error FROM deliveries WHERE status <> 'sent'")
+
+    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
+        with closing(self._connect()) as base:
+            cursor = base.cursor()
+            cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
+            base.commit()
+            return list(rows)
+
+    def _connect(self) -> Any:
+        if self.database_url.startswith("sqlite"):
+            return sqlite3.connect(self.database_url.split("///", 1)[1], timeout=30)
+        import psycopg
+
+        return psycopg.connect("postgresql://" + self.database_url.split("://", 1)[1])
 
     def differences(self) -> list[Difference]:
         """What the outside checker finds."""
         log = [line for line in self.town.log() if line["agent"] != "test"]
         desks = {"helpdesk": self.helpdesk.stored()}
-        return check(log, f"sqlite:///{self.database}", desks, sinks=("desk", "helpdesk"))
+        return check(log, self.database_url, desks, sinks=("desk", "helpdesk"))
 
     def assert_whole(self) -> None:
         """The checker finds nothing and the ledger balances."""
@@ -174,14 +185,13 @@ class Life:
         return False
 
 
-def only(config: str, names: Sequence[str]) -> str:
-    """The config with these sources alone, and the outside helpdesk before the desk: it is the one that can double."""
-    import io
-
+def narrowed(config: str, names: Sequence[str], database_url: str) -> str:
+    """The config with these sources alone, this database, and the outside helpdesk first: the one that can double."""
     yaml = YAML()
     document = yaml.load(config)
     document["sources"] = [source for source in document["sources"] if source["name"] in names]
     document["sinks"] = document["sinks"][::-1]
+    document["database"] = {"url": database_url}
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()

@@ -7,12 +7,11 @@ The outside checker compares what the sites served, what the database holds and 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from e2e.helpdesk import Helpdesk
-from e2e.life import SECRET, Life
+from e2e.life import Life
+from postgres_server import PostgresServer
 
 from crawler.cli.town import Town
 from crawler.stages.crash import STEPS
@@ -22,31 +21,6 @@ pytestmark = pytest.mark.e2e
 IN_THE_CHILD = ("after_fetch", "after_parse", "before_commit", "after_commit", "before_finish")
 IN_THE_PARENT = ("after_match", "after_analyse", "after_triage", "before_call", "after_call", "before_settle")
 RANDOM_KILLS = 7
-
-
-@pytest.fixture
-def town() -> Iterator[Town]:
-    with Town() as town:
-        yield town
-
-
-@pytest.fixture
-def begin(tmp_path: Path, town: Town) -> Iterator[Callable[..., Life]]:
-    """Begins a life; at the end nothing of it may still run."""
-    lives: list[Life] = []
-
-    def make(**options: object) -> Life:
-        helpdesk = Helpdesk(tmp_path / "helpdesk", secret=SECRET, seconds=2.5)
-        helpdesk.start()
-        lives.append(Life(tmp_path / "home", town, helpdesk, **options))  # type: ignore[arg-type]
-        return lives[-1]
-
-    yield make
-    for life in lives:
-        gone = life.none_left()
-        life.kill_all()
-        life.helpdesk.stop()
-        assert gone, "processes were left behind"
 
 
 def test_every_named_step_is_covered() -> None:
@@ -88,6 +62,14 @@ def test_harness_catches_a_build_that_writes_sent_before_it_sends(begin: Callabl
 
 
 @pytest.mark.slow
+def test_harness_catches_a_build_that_remembers_the_answer_before_its_posts(begin: Callable[..., Life]) -> None:
+    life = begin(sources=("blog-comments",))
+    assert life.crawl(crash_at="after_commit", build="marks-first").code == 5
+    life.recover(build="marks-first")
+    assert "post lost" in {difference.what for difference in life.differences()}
+
+
+@pytest.mark.slow
 def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life]) -> None:
     """The crawl child dies at each step while the sites stay as they are, so that no later answer hides a loss."""
     life = begin()
@@ -96,6 +78,21 @@ def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life]) -> None:
         assert ended.code == 5, f"{step}: ended with {ended.code}: {ended.stderr[-1000:]}"
         assert {row["verdict"] for row in ended.rows if "verdict" in row} == {"failed"}
         assert life.none_left()
+        life.pass_time()
+    life.recover()
+    life.assert_whole()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_killed_at_each_step_after_the_crawl_on_postgresql(
+    begin: Callable[..., Life], postgres: PostgresServer
+) -> None:
+    life = begin(database_url=postgres.new_database())
+    assert life.crawl(crash_at="before_commit").code == 5
+    life.pass_time()
+    for step in IN_THE_PARENT:
+        assert life.crawl(crash_at=step).killed, f"no process reached {step}"
         life.pass_time()
     life.recover()
     life.assert_whole()
