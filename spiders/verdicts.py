@@ -91,9 +91,14 @@ def of_failure(error: BaseException, url: str) -> Finding:
     for kinds, verdict, words in _FAILURES:
         if isinstance(error, kinds):
             return Finding(verdict, f"{url}: {words.format(text=text)}")
+    if isinstance(error, ValueError) and "scheme" in text:
+        return Finding(
+            Verdict.FAILED, f"{url}: leads to an address that is neither http nor https, which is not followed"
+        )
     if "max redirections" in text:
         return Finding(Verdict.FAILED, f"{url}: more than 5 redirects; correct `url` of the source")
-    if "max size" in text or "DOWNLOAD_MAXSIZE" in text:
+    # Scrapy cuts a body that grows beyond the limit without a word.
+    if isinstance(error, exceptions.DownloadCancelledError) or "max size" in text or "DOWNLOAD_MAXSIZE" in text:
         return Finding(Verdict.TOO_BIG, f"{url}: the answer is bigger than we take; narrow `url` (a page, a limit)")
     return Finding(Verdict.FAILED, f"{url}: {type(error).__name__}: {text[:300]}")
 
