@@ -181,7 +181,8 @@ def _applies(rule: RuleBlock, mention: StoredMention) -> bool:
         (rule.lang, {language} if language else set()),
         (rule.entity, {hit.kind.value for hit in mention.hits}),
     )
-    return all(not allowed or set(allowed) & present for allowed, present in wanted)
+    labelled = all(mention.labels.get(name) in values for name, values in rule.label.items())
+    return labelled and all(not allowed or set(allowed) & present for allowed, present in wanted)
 
 
 def _wanted(rule: RuleBlock, analysis: Analysis) -> list[tuple[str, float]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stage_kit import RULE, World
+from stage_kit import BRAND, RULE, World
 
 from crawler.config.blocks import RuleBlock
 from crawler.model import Author, MentionStatus, Priority
+from crawler.store import SourceRow
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,13 @@ def test_an_edit_can_turn_an_ignored_post_into_a_ticket(world: World) -> None:
     world.shows(world.post("neg93 забрали гроші"))
     world.judge()
     assert len(world.store.tickets.list()) == 1
+
+
+def test_a_rule_can_ask_for_labels(world: World) -> None:
+    world.store.config.sync(
+        "two", "", [replace(BRAND, labels={"region": "Київ"})], [SourceRow("src", "feed", {}, domain="d")]
+    )
+    world.shows(world.post("neg93"))
+    assert world.judge([replace(RULE, label={"region": ("Львів",)})]).ignored == 1
+    world.shows(world.post("neg93 і знову", 2, "Іван"))
+    assert world.judge([replace(RULE, label={"region": ("Львів", "Київ")})]).ticketed == 1
