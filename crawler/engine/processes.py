@@ -23,6 +23,8 @@ MIB = 1 << 20
 _LEAN = 160 * MIB
 _LOOK = 0.25
 _NAP = 2.0
+# How many children may still be on their way out (new arguments, old age) while a fresh one already works.
+_LEAVING = 3
 _FAREWELL = 10.0
 # Time for a child to give back what a big page took before it counts as fat for good.
 _FAT_SECONDS = 12.0
@@ -78,7 +80,8 @@ class CrawlCrew:
 
     `target(channel, *args)` is a module-level function, `args` are picklable. `on_finished(run_id)`: the child wrote
     the end of the run into the database. `on_failed(run_id, reason)`: nobody wrote it; the caller must. A callback that
-    raises ends the `poll` it was called from and is called again by the next one.
+    raises ends the `poll` it was called from and is called again by the next one. `on_lost(role, reason)`: a child fell
+    with work in hand or before anybody asked it to go; this one must not raise.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class CrawlCrew:
         limits: Limits,
         on_finished: Callable[[int], None],
         on_failed: Callable[[int, str], None],
+        on_lost: Callable[[str, str], None] | None = None,
     ) -> None:
         self._target, self._args, self._limits = target, args, limits
-        self._on_finished, self._on_failed = on_finished, on_failed
+        self._on_finished, self._on_failed, self._on_lost = on_finished, on_failed, on_lost
         self._http: deque[_Job] = deque()
         self._alone: deque[_Job] = deque()
         self._browser: deque[_Job] = deque()
@@ -111,6 +115,12 @@ class CrawlCrew:
         """Queue a run; it starts at the next `poll` if there is room."""
         job = _Job(run_id, browser)
         (self._browser if browser else self._http).append(job)
+
+    def renew(self, args: tuple[Any, ...]) -> None:
+        """Children start with these arguments from now on; those that live end what they have in hand, and go."""
+        self._args = args
+        for worker in self._workers:
+            self._dismiss(worker)
 
     def room(self, browser: bool = False) -> int:
         """How many more runs could start at once: what is worth claiming."""
@@ -195,7 +205,8 @@ class CrawlCrew:
                 return worker
         busy = sum(len(worker.jobs) for worker in mine)
         staying = sum(not worker.leaving for worker in mine)
-        return self._hire(role) if busy < workers * jobs and staying < workers and len(mine) <= workers else None
+        may = busy < workers * jobs and staying < workers and len(mine) <= workers + _LEAVING
+        return self._hire(role) if may else None
 
     def _hire(self, role: str) -> _Worker | None:
         if self._stopping:
@@ -352,6 +363,8 @@ class CrawlCrew:
 
     def _lost(self, worker: _Worker, reason: str, guilty: _Job | None = None) -> None:
         jobs = self._bury(worker)
+        if self._on_lost and (jobs or not worker.leaving):
+            self._on_lost(worker.role, reason)
         if not worker.child.beaten and jobs:
             self._false_starts += 1
         for job in jobs:

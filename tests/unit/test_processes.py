@@ -278,6 +278,23 @@ def test_the_sweep_takes_orphans_of_dead_crews_only() -> None:
         kept.kill()
 
 
+def test_new_arguments_reach_new_runs_while_old_ones_end(crews: Callable[..., CrawlCrew], log: Log) -> None:
+    crew = crews()
+    crew.submit(2000)
+    while not any(worker.child.beaten for worker in crew._workers):
+        crew.poll(0.1)
+    (old,) = crew.pids()
+    crew.renew((0.05,))
+    crew.submit(1)
+    while 1 not in log.finished:
+        crew.poll(0.1)
+    assert log.finished == [1], "the new run does not wait for the old one"
+    assert set(crew.pids()) > {old}
+    until(crew)
+    assert log.finished == [1, 2000]
+    assert log.failed == {}
+
+
 def test_what_a_callback_could_not_take_is_told_again() -> None:
     told: list[int] = []
 
