@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from crawler.app import App
+from crawler.app import App, logs
 from crawler.app.health import readiness
 from crawler.errors import CrawlerError
 
@@ -70,15 +70,17 @@ def _registry(app: App) -> Any:
     return registry
 
 
-def main(channel: Beats, config_path: str) -> None:
+def main(channel: Beats, config_path: str, url: str, log_json: bool = False) -> None:
     """Body of the web child: serves until told to stop."""
     import asyncio
 
     import uvicorn
 
-    app = App.load(config_path)
+    app = App.in_force(config_path, url)
+    logs.configure(app.config, as_json=log_json)
+    config = app.config
     settings = uvicorn.Config(
-        build(app), host=app.config.web_host, port=app.config.web_port, log_level="warning", access_log=False
+        build(app), host=config.web_host, port=config.web_port, log_config=None, log_level="warning", access_log=False
     )
     asyncio.run(_serve(uvicorn.Server(settings), channel))
 

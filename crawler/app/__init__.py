@@ -45,6 +45,16 @@ class App:
         """The app of the config file at `path`, or of the first one found in the usual places."""
         return cls(config_room.load(config_room.find(path)))
 
+    @classmethod
+    def in_force(cls, path: str, url: str, *, durable: bool = True) -> App:
+        """The app of the config that was last taken over, whatever the file says now. For the children of a parent."""
+        from crawler.store import Store
+
+        store = Store.open(url, durable=durable)
+        app = cls(config_room.load(Path(path), text=store.config.text(store.config.version())))
+        app.__dict__["store"] = store
+        return app
+
     @property
     def plugin_dir(self) -> Path:
         """Where kinds of the user's own live: `plugins/` beside the config."""
@@ -98,10 +108,11 @@ class App:
 
     @cached_property
     def model(self) -> Analyser:
-        """The tone model of the config. Loading happens at its first use."""
+        """The tone model of the config: the built-in one, or a folder. Loading happens at its first use."""
         from sentiment import Analyser
 
-        return Analyser()
+        name = self.config.sentiment_model
+        return Analyser() if name == "builtin" else Analyser(self.config.path.parent / Path(name).expanduser())
 
     @property
     def brands(self) -> Mapping[str, Brand]:

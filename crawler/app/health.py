@@ -85,11 +85,16 @@ def browser_path() -> str | None:
     return next((str(path) for path in sorted(cache.glob("chromium*/**/chrome")) if path.is_file()), None)
 
 
+def free_bytes(place: Path) -> int:
+    """What is left on the disk that holds `place`."""
+    return shutil.disk_usage(place).free
+
+
 def _disk_low(app: App) -> Iterator[Condition]:
     place = app.config.data_dir
     while not place.exists():
         place = place.parent
-    free = shutil.disk_usage(place).free
+    free = free_bytes(place)
     if free < GIB:
         yield Condition("disk", f"only {free // (1 << 20)} MiB free at {place}: collecting pauses below 1 GiB")
 
@@ -188,11 +193,17 @@ _HINTS = {
 }
 
 
+# A source or a helpdesk that is down is somebody else's outage; these keep us from doing the job.
+_STOPPING = ("process:", "stage:", "disk", "model")
+
+
 def readiness(app: App) -> tuple[bool, list[str]]:
     """Whether the main job can be done, and every open cause; a database that does not answer is the first of them."""
     try:
-        causes = [alert.cause for alert in app.store.alerts.open()]
-        app.store.posts.count()
+        alerts = app.store.alerts.open()
+        app.store.config.version()
     except CrawlerError as error:
         return False, [str(error)]
-    return not causes, causes
+    stopping = any(alert.key.startswith(_STOPPING) for alert in alerts)
+    causes = [alert.cause for alert in alerts]
+    return not stopping, causes

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crawler.app import App, now
+from crawler.app import App, logs, now
 from crawler.config import SourceBlock, settings_of
 from crawler.engine.clock import Schedule, next_run
 from crawler.errors import ConfigError, Problem
@@ -21,19 +21,19 @@ LEASE_SECONDS = 60.0
 LONGEST_PATIENCE = timedelta(hours=6)
 
 
-def child_arguments(app: App) -> tuple[Any, ...]:
-    """Arguments of `stages.crawl.child_main`: how to make the tools, and the path of the config."""
-    return make_tools, str(app.config.path)
+def child_arguments(app: App, log_json: bool = False) -> tuple[Any, ...]:
+    """Arguments of `stages.crawl.child_main`: how to make the tools, where the config is, and how to log."""
+    return make_tools, str(app.config.path), app.config.database_url, log_json
 
 
-def make_tools(config_path: str) -> Tools:
-    """In the child: the store, the kinds, Scrapy's settings and the egress rules."""
+def make_tools(config_path: str, url: str, log_json: bool = False) -> Tools:
+    """In the child: the store, the kinds, Scrapy's settings and the egress rules of the config in force."""
     from crawler.scrapy_settings import as_dict
     from crawler.stages.crawl import Tools
-    from crawler.store import Store
 
-    app = App.load(config_path)
-    store = Store.open(app.config.database_url, durable=False)
+    app = App.in_force(config_path, url, durable=False)
+    store = app.store
+    logs.configure(app.config, as_json=log_json)
 
     def due_again(run: Run, verdict: Verdict, wait: float | None) -> datetime:
         return next_run_at(app, store.sources.get(run.source.name), verdict, wait)
@@ -41,7 +41,7 @@ def make_tools(config_path: str) -> Tools:
     return Tools(
         store=store,
         spider=lambda run: spider_of(app, run),
-        settings=as_dict(app.config.user_agent, app.config.allow_private),
+        settings=as_dict(app.config.user_agent, app.config.allow_private) | {"LOG_ENABLED": False},
         policy=app.policy,
         next_run_at=due_again,
         lease_seconds=LEASE_SECONDS,

@@ -170,7 +170,7 @@ def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
             now_there = {names[m.brand_id] for m in matches}
             _compare_brands(post, now_there, before.get(post.id, frozenset()), scope, done)
         if not diff:
-            rows = [(post.id, {m.brand_id: (m.query_version, m.hits) for m in matches}) for post, matches in found]
+            rows = [(post, {m.brand_id: (m.query_version, m.hits) for m in matches}) for post, matches in found]
             app.store.mentions.record(matcher.version, rows, config_version)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from crawler import config as config_room
-from crawler.app import App, now
+from crawler.app import App, logs, now
 from crawler.app.health import watch
 from crawler.app.hosting import child_arguments, next_run_at, schedule_of
+from crawler.app.working import renewed, worker_main
 from crawler.engine.clock import may_run, opens, slot_key
 from crawler.engine.errands import errand
 from crawler.engine.processes import CrawlCrew, Limits
@@ -23,9 +25,11 @@ from crawler.store.sources import SourceState
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0
-RELOAD_EVERY = 3.0
-WATCH_EVERY = 10.0
-SYNC_SECONDS = 60.0
+RELOAD_EVERY = 1.0
+WATCH_EVERY = 5.0
+ABANDONED_EVERY = 3.0
+SYNC_SECONDS = 45.0
+PROCESS = "process:"
 WORKER_SILENCE = 120.0
 PAUSED_BY_DISK = "disk"
 
@@ -36,39 +40,52 @@ def serve(config: str | None, web: WebMain | None = None) -> int:
     """Serve until SIGTERM or SIGINT; 0 after a clean end. `web` is the body of the web child."""
     path = str(config_room.find(config))
     app = App.load(path)
+    log_json = not sys.stderr.isatty()
+    logs.configure(app.config, as_json=log_json, level=logging.INFO)
     app.store_created()
-    service = _Service(app, path)
-    service.sync()
+    service = ServiceParent(app, path, log_json)
+    service.begin()
     service.supervisor(web).run()
     service.close()
     return 0
 
 
-class _Service:
+class ServiceParent:
     """What the parent does each second: reload, claim, renew, watch."""
 
-    def __init__(self, app: App, path: str) -> None:
-        self.app, self.path = app, path
+    def __init__(self, app: App, path: str, log_json: bool = False) -> None:
+        self.app, self.path, self.log_json = app, path, log_json
         self.runs: dict[int, Run] = {}
-        self.crew = CrawlCrew(child_main, child_arguments(app), Limits(), self._finished, self._failed)
+        arguments = child_arguments(app, log_json)
+        self.crew = CrawlCrew(child_main, arguments, Limits(), self._finished, self._failed, self._lost)
         self.file_seen: tuple[float, int] | None = self._file_state()
         self.due: dict[str, float] = {}
         self.stopping = False
+        self.fallen: set[str] = set()
 
     def supervisor(self, web: WebMain | None) -> Supervisor:
         """The supervisor over worker and web, with this service as its tick."""
-        services = {"worker": Service(worker_main, (self.path,), silence=WORKER_SILENCE)}
+        arguments = (self.path, self.app.config.database_url, self.log_json)
+        services = {"worker": Service(worker_main, arguments, silence=WORKER_SILENCE)}
         if web is not None:
-            services["web"] = Service(web, (self.path,), silence=30.0)
+            services["web"] = Service(web, arguments, silence=30.0)
         return Supervisor(
             services,
             self.tick,
             idle=self.crew.poll,
-            on_down=lambda name, reason: self._alert(f"process:{name}", f"{name} is down: {reason}"),
-            on_up=lambda name: self._clear(f"process:{name}"),
+            on_down=lambda name, reason: self._alert(f"{PROCESS}{name}", f"{name} is down: {reason}"),
+            on_up=lambda name: self._clear(f"{PROCESS}{name}"),
             on_stop=self._stop,
             before_kill=self._drain,
         )
+
+    def begin(self) -> None:
+        """Take the file over. Alerts about processes of a service that is gone are over: ours have not fallen yet."""
+        for alert in self.app.store.alerts.open():
+            if alert.key.startswith(PROCESS):
+                self._clear(alert.key)
+        self.sync()
+        logger.info("serving %s", self.path)
 
     def tick(self) -> None:
         """Once a second. A database that does not answer costs this tick, not the service."""
@@ -77,6 +94,8 @@ class _Service:
                 self._reload()
             if self._every("renew", LEASE / 6) and self.runs:
                 self.app.store.sources.renew(list(self.runs), self.app.owner, LEASE)
+            if self._every("abandoned", ABANDONED_EVERY):
+                self.app.store.runs.abandoned(now())
             if self._every("watch", WATCH_EVERY):
                 watch(self.app)
             self._claim()
@@ -97,15 +116,17 @@ class _Service:
         elif answer["error"]:
             self._alert("config", f"config is wrong, the old one stays in force: {answer['error']}")
         else:
-            self.app = self._reopened()
+            before, self.app = self._for_children(), renewed(self.app)
+            if self._for_children() != before:
+                self.crew.renew(child_arguments(self.app, self.log_json))
             self._clear("config")
+            logger.info("config version %s is in force", self.app.store.config.version())
 
-    def _reopened(self) -> App:
-        """The app of the new file over the store that is open already."""
-        fresh = App.load(self.path)
-        fresh.owner = self.app.owner
-        fresh.__dict__["store"] = self.app.store
-        return fresh
+    def _for_children(self) -> tuple[object, ...]:
+        """What a living crawl child has read already; the sources themselves come from their rows."""
+        config, folder = self.app.config, self.app.plugin_dir
+        files = sorted((str(path), path.stat().st_mtime) for path in folder.glob("*.py")) if folder.is_dir() else []
+        return config.allow_private, config.user_agent, config.timezone, config.data_dir, files
 
     def _reload(self) -> None:
         state = self._file_state()
@@ -123,7 +144,6 @@ class _Service:
     def _claim(self) -> None:
         if self.stopping or self._disk_low():
             return
-        self.app.store.runs.abandoned(now())
         for browser in (False, True):
             places = self.crew.room(browser=browser)
             names = self._due_names(browser) if places else []
@@ -156,6 +176,14 @@ class _Service:
 
     def _finished(self, run_id: int) -> None:
         self.runs.pop(run_id, None)
+        for role in self.fallen:
+            self._clear(f"{PROCESS}crawl-{role}")
+        self.fallen.clear()
+
+    def _lost(self, role: str, reason: str) -> None:
+        """A crawl child fell; the crew runs its sources again in a new one, and the first that ends resolves this."""
+        self.fallen.add(role)
+        self._alert(f"{PROCESS}crawl-{role}", f"a crawl process ({role}) is down: {reason}")
 
     def _failed(self, run_id: int, reason: str) -> None:
         run = self.runs.pop(run_id, None)
@@ -213,33 +241,3 @@ def sync_main(channel: Any, config_path: str) -> dict[str, str]:
     except CrawlerError as error:
         return {"error": str(error)}
     return {"error": ""}
-
-
-def worker_main(channel: Any, config_path: str) -> None:
-    """Body of the worker child: the stages after the crawl, again and again, and the sending of alerts."""
-    from crawler.app.alerting import send_alerts
-    from crawler.app.work import work
-
-    app, version = App.load(config_path), -1
-    while not any(command[0] == "stop" for command in channel.commands()):
-        channel.beat()
-        try:
-            if app.store.config.version() != version:
-                app, version = _fresh(app, config_path), app.store.config.version()
-            worked = work(app, lambda title: lambda done: channel.beat())
-            send_alerts(app)
-            idle = not (worked.mentions_new or worked.analysed)
-        except CrawlerError as error:
-            logger.warning("the worker goes on after: %s", error)
-            idle = True
-        time.sleep(1.0 if idle else 0.05)
-
-
-def _fresh(app: App, config_path: str) -> App:
-    """The app of the config that was just synced; the model and the store that are open already stay."""
-    fresh = App.load(config_path)
-    for part in ("store", "model"):
-        if part in app.__dict__:
-            fresh.__dict__[part] = app.__dict__[part]
-    fresh.owner = app.owner
-    return fresh

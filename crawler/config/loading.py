@@ -64,17 +64,22 @@ def find(explicit: str | None = None, env: Mapping[str, str] = os.environ) -> Pa
     raise NotFound(f"there is no config; looked for {looked}. `mention-crawler init` writes one, or use --config FILE")
 
 
-def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
-    """Read, check and complete a config file. Raises ConfigError with all its mistakes, NotFound without a file."""
-    source = _decoded(path)
-    text = Text(str(path), tuple(source.split("\n")))
-    root = read_yaml(source, text)
+def load(path: Path, env: Mapping[str, str] = os.environ, text: str | None = None) -> Config:
+    """Read, check and complete a config file. Raises ConfigError with all its mistakes, NotFound without a file.
+
+    `text` stands for what the file held when it was last taken over; its paths are relative to `path` all the same.
+    """
+    source = _decoded(path) if text is None else text
+    lines = Text(str(path), tuple(source.split("\n")))
+    root = read_yaml(source, lines)
     if not isinstance(root.value, dict):
-        raise ConfigError([_no_mapping(text, root)])
-    loader = _Loader(path.absolute(), text, root, env)
+        raise ConfigError([_no_mapping(lines, root)])
+    loader = _Loader(path.absolute(), lines, root, env)
     config = loader.run(source)
     if loader.problems:
-        raise ConfigError(sorted(dict.fromkeys(loader.problems), key=lambda p: (p.file != text.name, p.line, p.column)))
+        raise ConfigError(
+            sorted(dict.fromkeys(loader.problems), key=lambda p: (p.file != lines.name, p.line, p.column))
+        )
     return config
 
 

@@ -76,6 +76,7 @@ class Intake:
         self._store, self._run, self._on_lost = store, run, on_lost
         self._lock = threading.Lock()
         self._waiting: dict[str, int] = {}
+        self.run_id = run.id
         self.lost = False
         self.taken = 0
         self.unchanged = 0

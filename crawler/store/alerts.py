@@ -50,12 +50,13 @@ class Alerts(Part):
     def mark_sent(self, ids: Sequence[int]) -> None:
         """Remember that these were told: their start, and their end when they are resolved."""
         columns = t.alerts.c
-        now = self.now()
+        # With its type: an untyped instant would be written in SQLite's own text form.
+        now = sa.literal(self.now(), columns.sent_at.type)
         update = (
             sa.update(t.alerts)
             .where(columns.id.in_(ids))
             .values(
-                sent_at=sa.func.coalesce(columns.sent_at, sa.bindparam("now", now, t.alerts.c.sent_at.type)),
+                sent_at=sa.func.coalesce(columns.sent_at, now),
                 end_sent_at=sa.case((columns.resolved_at.is_not(None), now), else_=columns.end_sent_at),
             )
         )

@@ -149,7 +149,7 @@ class Service:
         return {pid: mapped(pid) for pid in self.place.processes() if _parent(pid) == self.process.pid}
 
 
-HEAVY = ("onnxruntime", "twisted", "lxml", "transformers", "pydantic_core", "uvicorn", "httptools")
+HEAVY = ("onnxruntime", "tokenizers", "lxml", "zope", "pydantic_core", "uvloop")
 
 
 def mapped(pid: int) -> set[str]:

@@ -69,8 +69,8 @@ class Site:
 
     def read(self, path: str) -> Answer:
         """What a GET brings."""
-        time.sleep(self.slow.get(path, 0.0))
         self.served[path] += 1
+        time.sleep(self.slow.get(path, 0.0))
         if path in self.status:
             return self.status[path], "text/plain", b"not now"
         if path in self.feeds:
@@ -83,7 +83,7 @@ class Site:
 
     def take(self, path: str, body: Mapping[str, Any]) -> Answer:
         """What a POST does: a ticket is kept once for each key, as a careful helpdesk would NOT do: doubles show."""
-        self.calls.append(dict(body))
+        self.calls.append({**body, "answered": self.hook_status})
         if self.hook_status != 200:
             return self.hook_status, "text/plain", b"the helpdesk is down"
         number = len(self.calls)
@@ -92,8 +92,9 @@ class Site:
         return 200, "application/json", json.dumps({"id": number, "url": f"{self.url}/hook/{number}"}).encode()
 
     def created(self) -> Counter[str]:
-        """Key -> how often a ticket of that key was created."""
-        return Counter(str(call["key"]) for call in self.calls if call.get("event") == "ticket.created")
+        """Key -> how often a ticket of that key was created, refused calls left out."""
+        taken = [call for call in self.calls if call.get("event") == "ticket.created" and call["answered"] == 200]
+        return Counter(str(call["key"]) for call in taken)
 
     def rss(self, path: str) -> str:
         """The feed as RSS 2.0."""
