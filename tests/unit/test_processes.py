@@ -121,7 +121,7 @@ def test_runs_end_and_share_one_child(crews: Callable[..., CrawlCrew], log: Log)
 
 def test_only_the_run_that_hangs_alone_fails(crews: Callable[..., CrawlCrew], log: Log) -> None:
     crew = crews()
-    for run_id in (*range(1, 12), 13):
+    for run_id in (13, *range(1, 12)):
         crew.submit(run_id)
     until(crew, 15)
     assert sorted(log.finished) == list(range(1, 12))
