@@ -33,5 +33,5 @@ def run(store: Store, matcher: Matcher, progress: Callable[[int], None] | None =
     return new
 
 
-def _row(matcher: Matcher, stored: StoredPost) -> tuple[int, Mapping[int, tuple[str, Sequence[Hit]]]]:
-    return stored.id, {match.brand_id: (match.query_version, match.hits) for match in find(matcher, stored)}
+def _row(matcher: Matcher, stored: StoredPost) -> tuple[StoredPost, Mapping[int, tuple[str, Sequence[Hit]]]]:
+    return stored, {match.brand_id: (match.query_version, match.hits) for match in find(matcher, stored)}

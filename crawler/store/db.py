@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -174,19 +176,10 @@ class Database:
         """What hand-written SQL binds for a truth value."""
         return int(value) if self.is_sqlite else value
 
-    def upsert(
-        self, table: sa.Table, values: Mapping[str, Any], keys: Sequence[str], update: Sequence[str] = ()
-    ) -> sa.Insert:
-        """INSERT of one row that updates `update` (or does nothing) where the unique `keys` are taken."""
-        if self.is_sqlite:
-            from sqlalchemy.dialects.sqlite import insert as make
-        else:
-            from sqlalchemy.dialects.postgresql import insert as make  # type: ignore[assignment]
-        statement = make(table).values(values)
-        if not update:
-            return statement.on_conflict_do_nothing(index_elements=list(keys))
-        fresh = {name: statement.excluded[name] for name in update}
-        return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
+    def insert_once(self, connection: Connection, table: sa.Table, values: Mapping[str, Any], key: str) -> int | None:
+        """Insert a row unless its unique `key` is taken; returns its primary key, None when it is."""
+        made: int | None = connection.execute(_insert_once(self.is_sqlite, table, key), values).scalar()
+        return made
 
     def next_ids(self, connection: Connection, table: str, count: int) -> range | list[int]:
         """`count` ids for rows of `table` that nobody else will use."""
@@ -288,6 +281,15 @@ class Database:
         cause = getattr(error, "orig", None) or error
         line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
         return StoreError(f"the database {self.shown} failed: {line}{_hint(line)}")
+
+
+@cache
+def _insert_once(is_sqlite: bool, table: sa.Table, key: str) -> sa.Executable:
+    # Built once: putting a statement together costs more than running it.
+    (primary,) = table.primary_key
+    if is_sqlite:
+        return sqlite.insert(table).on_conflict_do_nothing(index_elements=[key]).returning(primary)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=[key]).returning(primary)
 
 
 _HINTS = {

@@ -75,8 +75,7 @@ class Desk(Part):
         values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
         values |= {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
         values |= {"created_at": now, "changed_at": now}
-        insert = self.db.upsert(t.desk_tickets, values, ("key",)).returning(t.desk_tickets.c.id)
-        desk_id = connection.execute(insert).scalar()
+        desk_id = self.db.insert_once(connection, t.desk_tickets, values, "key")
         if desk_id is not None:
             events.add(connection, [self.event("desk", desk_id, "status", None, TicketStatus.OPEN.value, ticket.key)])
         return _remote(connection.execute(_by_key(ticket.key)).one())
@@ -88,8 +87,7 @@ class Desk(Part):
         if row is None:
             raise Permanent(f"the desk has no ticket {remote.id}")
         comment = {"desk_id": desk_id, "key": change.key, "text": change.comment, "at": self.now()}
-        insert = self.db.upsert(t.desk_comments, comment, ("key",)).returning(t.desk_comments.c.id)
-        if connection.execute(insert).scalar() is None:
+        if self.db.insert_once(connection, t.desk_comments, comment, "key") is None:
             return
         values: dict[str, Any] = {"changed_at": self.now(), "comment_count": columns.comment_count + 1}
         if change.priority is not None:

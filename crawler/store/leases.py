@@ -34,8 +34,8 @@ class Leases(Part):
     def _take(self, connection: Connection, name: str, owner: str, now: datetime, seconds: float) -> int | None:
         until = now + timedelta(seconds=seconds)
         columns = t.leases.c
-        first = self.db.upsert(t.leases, {"name": name, "owner": owner, "epoch": 1, "until": until}, ("name",))
-        if connection.execute(first.returning(columns.epoch)).scalar() is not None:
+        first = {"name": name, "owner": owner, "epoch": 1, "until": until}
+        if self.db.insert_once(connection, t.leases, first, "name") is not None:
             return 1
         row = connection.execute(sa.select(t.leases).where(columns.name == name).with_for_update()).one()
         mine = row.owner == owner and row.until > now

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,30 +17,31 @@ from crawler.store import tables as t
 from crawler.store.db import Page, chunks, paged
 from crawler.store.events import Part
 from crawler.store.posts import sources_of, stored_post
+from crawler.store.recording import HANDED_OVER, NO_MATCH, Recorder, Result, update_many
 from crawler.store.types import AnyRow
 from crawler.text import fold
 
 StoredMentions = list[StoredMention]
 Changes = list[Event]
-Found = Mapping[int, tuple[str, Sequence[Hit]]]
-_HANDED_OVER = frozenset({MentionStatus.TICKETED.value, MentionStatus.JOINED.value})
-_NO_MATCH = "no longer matches"
+_Place = tuple[int, int, str]
 _MATCH_STEP = 200
 
 
 class Mentions(Part):
     """Reads and writes mentions and their analyses."""
 
-    def record(self, version: str, results: Sequence[tuple[int, Found]], config_version: int) -> int:
-        """Store what the matcher found: post id -> {brand id: (query version, hits)}; returns the new mentions.
+    def record(self, version: str, results: Sequence[Result], config_version: int) -> int:
+        """Store what the matcher found: (post, {brand id: (query version, hits)}) each; returns the new mentions.
 
+        Give the StoredPost that was matched: one that was edited meanwhile is skipped and waits for the next pass. An
+        id instead of it means today's version.
         Posts are marked as matched with `version`. A mention that stands keeps its id; one whose post was edited is
         analysed again; one that no longer matches is ignored unless a ticket has it. Deleted mentions come back under
         their old ids and keep their tickets.
         """
         new = 0
         for some in chunks(results, _MATCH_STEP):
-            new += self.db.transact(lambda c, some=some: _Record(self, c, version, config_version).run(some))  # type: ignore[misc]
+            new += self.db.transact(lambda c, some=some: Recorder(self, c, version, config_version).run(some))  # type: ignore[misc]
         return new
 
     def unanalysed(self, limit: int) -> StoredMentions:
@@ -48,7 +49,7 @@ class Mentions(Part):
         columns = t.mentions.c
         waiting = sa.and_(
             columns.analysed_version < columns.post_version,
-            sa.or_(columns.status != MentionStatus.IGNORED.value, columns.reason != _NO_MATCH),
+            sa.or_(columns.status != MentionStatus.IGNORED.value, columns.reason != NO_MATCH),
         )
         return self._read(waiting, limit)
 
@@ -117,34 +118,48 @@ class Mentions(Part):
     def _save(self, connection: Connection, rows: Sequence[tuple[StoredMention, Analysis]]) -> int:
         columns = t.mentions.c
         ids = [mention.id for mention, _ in rows]
-        query = sa.select(columns.id, columns.status, columns.post_version, columns.analysed_version)
-        current = {row.id: row for row in connection.execute(query.where(columns.id.in_(ids)).with_for_update())}
-        changes: Changes = []
-        new = 0
+        names = (columns.id, columns.status, columns.post_version, columns.analysed_version, columns.analysis_count)
+        query = sa.select(*names).where(columns.id.in_(ids)).with_for_update()
+        current = {row.id: row for row in connection.execute(query)}
+        known = _known_analyses(connection, ids)
+        fresh: dict[_Place, dict[str, Any]] = {}
         for mention, analysis in rows:
-            if mention.id in current:
-                new += self._save_one(connection, mention, analysis, current[mention.id], changes)
-        events.add(connection, changes)
-        return new
+            place = (mention.id, mention.post.version, analysis.model)
+            if mention.id in current and place not in known:
+                fresh[place] = _analysis_values(mention, analysis) | {"at": self.now()}
+        if fresh:
+            insert = sa.insert(t.analyses).returning(t.analyses.c.id, sort_by_parameter_order=True)
+            made = connection.execute(insert, list(fresh.values())).scalars()
+            known |= dict(zip(fresh, made, strict=True))
+        self._tell_mentions(connection, rows, current, known, Counter(place[0] for place in fresh))
+        return len(fresh)
 
-    def _save_one(
-        self, connection: Connection, mention: StoredMention, analysis: Analysis, now: AnyRow, changes: Changes
-    ) -> int:
-        values = _analysis_values(mention, analysis) | {"at": self.now()}
-        insert = self.db.upsert(t.analyses, values, ("mention_id", "post_version", "model"))
-        analysis_id = connection.execute(insert.returning(t.analyses.c.id)).scalar()
-        update: dict[str, Any] = {}
-        if analysis_id is not None:
-            update["analysis_count"] = t.mentions.c.analysis_count + 1
-        if mention.post.version >= now.analysed_version:
-            update["analysed_version"] = mention.post.version
-            update["analysis_id"] = analysis_id or _analysis_id(connection, values)
-        if now.status == MentionStatus.FOUND.value and mention.post.version == now.post_version:
-            update |= {"status": MentionStatus.ANALYSED.value, "changed_at": self.now()}
-            changes.append(self.event("mention", mention.id, "status", now.status, update["status"], analysis.model))
-        if update:
-            connection.execute(sa.update(t.mentions).where(t.mentions.c.id == mention.id).values(update))
-        return int(analysis_id is not None)
+    def _tell_mentions(
+        self,
+        connection: Connection,
+        rows: Sequence[tuple[StoredMention, Analysis]],
+        current: Mapping[int, AnyRow],
+        known: Mapping[_Place, int],
+        fresh: Mapping[int, int],
+    ) -> None:
+        pointed, moved, changes = {}, {}, {}
+        for mention, analysis in rows:
+            now = current.get(mention.id)
+            if now is None or mention.post.version < now.analysed_version:
+                continue
+            pointed[mention.id] = {
+                "row_id": mention.id,
+                "analysed_version": mention.post.version,
+                "analysis_id": known[mention.id, mention.post.version, analysis.model],
+                "analysis_count": now.analysis_count + fresh.get(mention.id, 0),
+            }
+            if now.status == MentionStatus.FOUND.value and mention.post.version == now.post_version:
+                status = MentionStatus.ANALYSED.value
+                moved[mention.id] = {"row_id": mention.id, "status": status, "changed_at": self.now()}
+                changes[mention.id] = self.event("mention", mention.id, "status", now.status, status, analysis.model)
+        update_many(connection, list(pointed.values()))
+        update_many(connection, list(moved.values()))
+        events.add(connection, list(changes.values()))
 
     def _reopen(self, connection: Connection, ids: Sequence[int], analyse: bool, note: str) -> int:
         columns = t.mentions.c
@@ -166,131 +181,9 @@ class Mentions(Part):
 
 
 def _reopened(row: AnyRow, analyse: bool) -> str:
-    if row.status in _HANDED_OVER or (row.status == MentionStatus.IGNORED.value and row.reason == _NO_MATCH):
+    if row.status in HANDED_OVER or (row.status == MentionStatus.IGNORED.value and row.reason == NO_MATCH):
         return str(row.status)
     return (MentionStatus.FOUND if analyse or not row.analysed_version else MentionStatus.ANALYSED).value
-
-
-@dataclass(frozen=True)
-class _Record:
-    """One step of `record` inside one transaction."""
-
-    part: Part
-    connection: Connection
-    version: str
-    config_version: int
-
-    def run(self, results: Sequence[tuple[int, Found]]) -> int:
-        ids = [post_id for post_id, _ in results]
-        columns = t.posts.c
-        query = sa.select(columns.id, columns.version).where(columns.id.in_(ids)).with_for_update()
-        versions = {row.id: row.version for row in self.connection.execute(query)}
-        standing = self._standing(ids)
-        kept = self._gone(ids)
-        changes: Changes = []
-        new: dict[int, int] = {}
-        for post_id, found in results:
-            if post_id in versions:
-                known = standing.get(post_id, {})
-                new[post_id] = self._post(post_id, versions[post_id], found, known, kept, changes)
-        self._mark(list(versions), new, {post_id for post_id, _ in kept})
-        events.add(self.connection, changes, self.config_version)
-        return sum(new.values())
-
-    def _standing(self, ids: Sequence[int]) -> dict[int, dict[int, AnyRow]]:
-        columns = t.mentions.c
-        names = (columns.id, columns.post_id, columns.brand_id, columns.status, columns.reason, columns.post_version)
-        query = sa.select(*names, columns.query_version, columns.analysed_version).where(columns.post_id.in_(ids))
-        found: dict[int, dict[int, AnyRow]] = {}
-        for row in self.connection.execute(query.with_for_update()):
-            found.setdefault(row.post_id, {})[row.brand_id] = row
-        return found
-
-    def _gone(self, ids: Sequence[int]) -> dict[tuple[int, int], AnyRow]:
-        query = sa.select(t.gone_mentions).where(t.gone_mentions.c.post_id.in_(ids))
-        return {(row.post_id, row.brand_id): row for row in self.connection.execute(query)}
-
-    def _post(
-        self,
-        post_id: int,
-        post_version: int,
-        found: Found,
-        known: Mapping[int, AnyRow],
-        kept: Mapping[tuple[int, int], AnyRow],
-        changes: Changes,
-    ) -> int:
-        new = 0
-        for brand_id, (query_version, hits) in found.items():
-            values = {"query_version": query_version, "hits": _packed(hits), "post_version": post_version}
-            if brand_id in known:
-                self._again(known[brand_id], values, changes)
-            else:
-                gone = kept.get((post_id, brand_id))
-                self._add(post_id, brand_id, values, gone, changes)
-                new += gone is None
-        for brand_id, row in known.items():
-            if brand_id not in found:
-                self._lost(row, changes)
-        return new
-
-    def _add(self, post_id: int, brand_id: int, values: dict[str, Any], gone: AnyRow | None, changes: Changes) -> None:
-        now = self.part.now()
-        row = values | {
-            "post_id": post_id,
-            "brand_id": brand_id,
-            "status": MentionStatus.FOUND.value,
-            "reason": "",
-            "rule": "",
-            "config_version": self.config_version,
-            "found_at": now,
-            "changed_at": now,
-        }
-        if gone is not None:
-            row |= _restored(gone)
-        else:
-            row["id"] = next(iter(self.part.db.next_ids(self.connection, "mentions", 1)))
-        self.connection.execute(sa.insert(t.mentions).values(row))
-        if gone is None:
-            changes.append(self.part.event("mention", row["id"], "status", None, row["status"]))
-        elif gone.status != row["status"]:
-            changes.append(self.part.event("mention", row["id"], "status", gone.status, row["status"], "rebuilt"))
-
-    def _again(self, row: AnyRow, values: dict[str, Any], changes: Changes) -> None:
-        edited = row.post_version != values["post_version"]
-        returns = row.status == MentionStatus.IGNORED.value and row.reason == _NO_MATCH
-        if (edited or returns) and row.status not in _HANDED_OVER:
-            stale = edited or not row.analysed_version
-            status = (MentionStatus.FOUND if stale else MentionStatus.ANALYSED).value
-            if status != row.status:
-                note = "matches again" if returns else "the post was edited"
-                changes.append(self.part.event("mention", row.id, "status", row.status, status, note))
-                values = values | {"status": status, "reason": "", "rule": "", "changed_at": self.part.now()}
-        self._update(row.id, values)
-
-    def _lost(self, row: AnyRow, changes: Changes) -> None:
-        if row.status in _HANDED_OVER or (row.status == MentionStatus.IGNORED.value and row.reason == _NO_MATCH):
-            return
-        ignored = MentionStatus.IGNORED.value
-        if row.status != ignored:
-            changes.append(self.part.event("mention", row.id, "status", row.status, ignored, _NO_MATCH))
-        self._update(row.id, {"status": ignored, "reason": _NO_MATCH, "rule": "", "changed_at": self.part.now()})
-
-    def _update(self, mention_id: int, values: Mapping[str, Any]) -> None:
-        self.connection.execute(sa.update(t.mentions).where(t.mentions.c.id == mention_id).values(**values))
-
-    def _mark(self, ids: Sequence[int], new: Mapping[int, int], rebuilt: Collection[int]) -> None:
-        columns = t.posts.c
-        mark = sa.update(t.posts).where(columns.id.in_(ids)).values(matched_with=self.version)
-        self.connection.execute(mark)
-        for post_id, count in new.items():
-            if count and post_id not in rebuilt:
-                more = (
-                    sa.update(t.posts).where(columns.id == post_id).values(mention_count=columns.mention_count + count)
-                )
-                self.connection.execute(more)
-        held = sa.select(sa.func.count()).where(t.mentions.c.post_id == columns.id).scalar_subquery()
-        if rebuilt:
-            self.connection.execute(sa.update(t.posts).where(columns.id.in_(rebuilt)).values(mention_count=held))
 
 
 class _Filter:
@@ -430,19 +323,8 @@ def _analysis_values(mention: StoredMention, analysis: Analysis) -> dict[str, An
     }
 
 
-def _analysis_id(connection: Connection, values: Mapping[str, Any]) -> int:
+def _known_analyses(connection: Connection, mention_ids: Sequence[int]) -> dict[_Place, int]:
     columns = t.analyses.c
-    same = (columns[name] == values[name] for name in ("mention_id", "post_version", "model"))
-    return int(connection.execute(sa.select(columns.id).where(*same)).scalar_one())
-
-
-def _packed(hits: Sequence[Hit]) -> list[list[Any]]:
-    return [[hit.entity, str(hit.kind), hit.form, hit.start, hit.end] for hit in hits]
-
-
-def _restored(gone: AnyRow) -> dict[str, Any]:
-    """What a rebuilt mention keeps. Its analysis is gone, so unless a ticket has it, it starts again as found."""
-    kept = {"id": gone.id, "found_at": gone.found_at, "config_version": gone.config_version}
-    if gone.status in _HANDED_OVER:
-        kept |= {"status": gone.status, "reason": gone.reason, "rule": gone.rule, "ticket_id": gone.ticket_id}
-    return kept
+    query = sa.select(columns.mention_id, columns.post_version, columns.model, columns.id)
+    rows = connection.execute(query.where(columns.mention_id.in_(mention_ids)))
+    return {(row.mention_id, row.post_version, row.model): row.id for row in rows}

@@ -117,10 +117,10 @@ class Outbox(Part):
         if not rows:
             return []
         columns = t.deliveries.c
-        for row in rows:
-            values = {"owner": owner, "lease_until": until, "attempted_at": now, "attempts": columns.attempts + 1}
-            values["doubtful"] = _doubtful(row)
-            connection.execute(sa.update(t.deliveries).where(columns.id == row.id).values(values))
+        values = {"owner": owner, "lease_until": until, "attempted_at": now, "attempts": columns.attempts + 1}
+        # An owner still written down means: claimed, and nobody told how it ended.
+        values["doubtful"] = sa.or_(columns.doubtful, columns.owner.is_not(None))
+        connection.execute(sa.update(t.deliveries).where(columns.id.in_([row.id for row in rows])).values(values))
         tickets = _tickets(connection, rows)
         remotes = _remotes(connection, [row for row in rows if row.number])
         return [_delivery(row, tickets[row.ticket_id], remotes.get((row.ticket_id, row.sink))) for row in rows]
@@ -217,7 +217,6 @@ def _due(now: datetime, limit: int, sinks: Collection[str]) -> sa.Select[Any]:
 
 
 def _doubtful(row: AnyRow) -> bool:
-    # An owner still written down means: claimed, and nobody told how it ended.
     return bool(row.doubtful or row.owner is not None)
 
 

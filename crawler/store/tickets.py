@@ -26,18 +26,18 @@ from crawler.store import tables as t
 from crawler.store import ticket_views as views
 from crawler.store.db import Page, chunks, paged
 from crawler.store.events import Part
+from crawler.store.recording import HANDED_OVER, NO_MATCH, update_many
 from crawler.store.ticket_views import StoredTicket
 from crawler.store.types import AnyRow
 
 # Shorter texts ("it does not work") say the same in the mouths of strangers: they are not reposts.
 _SHORTEST_REPOST = 40
 _STEP = 100
-_HANDED_OVER = frozenset({MentionStatus.TICKETED.value, MentionStatus.JOINED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class TriageCount:
-    """What a batch of decisions came to. `left_alone`: mentions that had a ticket already, or are gone."""
+    """What a batch of decisions came to. `left_alone`: mentions with a ticket, edited meanwhile, or gone."""
 
     ticketed: int = 0
     joined: int = 0
@@ -134,17 +134,19 @@ class _Deciding:
     config_version: int
     count: TriageCount = TriageCount()
     changes: list[Event] = field(default_factory=list)
+    moves: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, decisions: Sequence[Decision]) -> TriageCount:
         mentions = self._mentions([decision.mention_id for decision in decisions])
         done: set[int] = set()
         for decision in decisions:
             row = mentions.get(decision.mention_id)
-            if row is None or row.status in _HANDED_OVER or row.id in done:
+            if row is None or row.id in done or _not_for_triage(row):
                 self.count += TriageCount(left_alone=1)
                 continue
             done.add(row.id)
             self._one(decision, row)
+        update_many(self.connection, self.moves)
         events.add(self.connection, self.changes, self.config_version)
         return self.count
 
@@ -180,18 +182,16 @@ class _Deciding:
             "rule": decision.rule,
             "opened_at": decision.ticket.opened_at or self.part.now(),
             "config_version": self.config_version,
-            "mention_count": 0,
+            "delivery_count": len(set(decision.sinks)),
         }
-        insert = self.part.db.upsert(t.tickets, values, ("key",)).returning(t.tickets.c.id)
-        ticket_id = self.connection.execute(insert).scalar()
+        ticket_id = self.part.db.insert_once(self.connection, t.tickets, values, "key")
         if ticket_id is None:
             same = sa.select(t.tickets).where(t.tickets.c.key == decision.ticket.key).with_for_update()
             self._join(decision, row, self.connection.execute(same).one())
             return
         self.count += TriageCount(tickets_new=1)
         self._log("ticket", ticket_id, None, TicketStatus.OPEN, decision.ticket.key)
-        for sink in dict.fromkeys(decision.sinks):
-            self._delivery(ticket_id, sink, 0, None)
+        self._deliveries(ticket_id, [(sink, 0) for sink in dict.fromkeys(decision.sinks)], None)
         self._link(ticket_id, row, opened=True)
         self._move(decision, row, MentionStatus.TICKETED, ticket_id)
 
@@ -205,8 +205,9 @@ class _Deciding:
     def _join(self, decision: Decision, row: AnyRow, ticket: AnyRow) -> None:
         if self._link(ticket.id, row, opened=False):
             change = Change(key=f"{ticket.key}/m{row.id}", comment=decision.note or decision.reason)
-            for sink, number in self._sinks(ticket.id):
-                self._delivery(ticket.id, sink, number + 1, change)
+            added = self._deliveries(ticket.id, [(sink, number + 1) for sink, number in self._sinks(ticket.id)], change)
+            more = sa.update(t.tickets).where(t.tickets.c.id == ticket.id)
+            self.connection.execute(more.values(delivery_count=t.tickets.c.delivery_count + added))
         self._move(decision, row, MentionStatus.JOINED, ticket.id)
 
     def _sinks(self, ticket_id: int) -> list[tuple[str, int]]:
@@ -215,23 +216,24 @@ class _Deciding:
         rows = self.connection.execute(query.group_by(columns.sink).order_by(columns.sink)).all()
         return [(str(sink), int(number)) for sink, number in rows]
 
-    def _delivery(self, ticket_id: int, sink: str, number: int, change: Change | None) -> None:
+    def _deliveries(self, ticket_id: int, places: Sequence[tuple[str, int]], change: Change | None) -> int:
+        """One delivery for each (sink, number); returns how many."""
         now = self.part.now()
-        values = {
+        same = {
             "ticket_id": ticket_id,
-            "sink": sink,
-            "number": number,
             "change": None if change is None else asdict(change),
             "status": DeliveryStatus.PENDING.value,
             "not_before": now,
             "created_at": now,
         }
-        insert = sa.insert(t.deliveries).values(values).returning(t.deliveries.c.id)
-        delivery_id = self.connection.execute(insert).scalar_one()
-        more = sa.update(t.tickets).where(t.tickets.c.id == ticket_id)
-        self.connection.execute(more.values(delivery_count=t.tickets.c.delivery_count + 1))
-        self._log("delivery", delivery_id, None, DeliveryStatus.PENDING, sink)
-        self.count += TriageCount(deliveries_new=1)
+        rows = [same | {"sink": sink, "number": number} for sink, number in places]
+        if rows:
+            insert = sa.insert(t.deliveries).returning(t.deliveries.c.id, sort_by_parameter_order=True)
+            made = self.connection.execute(insert, rows).scalars().all()
+            for delivery_id, (sink, _) in zip(made, places, strict=True):
+                self._log("delivery", delivery_id, None, DeliveryStatus.PENDING, sink)
+        self.count += TriageCount(deliveries_new=len(rows))
+        return len(rows)
 
     def _link(self, ticket_id: int, row: AnyRow, *, opened: bool) -> bool:
         values = {
@@ -246,31 +248,29 @@ class _Deciding:
             "content_hash": row.content_hash if len(row.folded) >= _SHORTEST_REPOST else None,
             "at": self.part.now(),
         }
-        insert = self.part.db.upsert(t.ticket_mentions, values, ("mention_id",)).returning(
-            t.ticket_mentions.c.mention_id
-        )
-        if self.connection.execute(insert).scalar() is None:
+        if self.part.db.insert_once(self.connection, t.ticket_mentions, values, "mention_id") is None:
             return False
         more = sa.update(t.tickets).where(t.tickets.c.id == ticket_id)
         self.connection.execute(more.values(mention_count=t.tickets.c.mention_count + 1))
         return True
 
     def _move(self, decision: Decision, row: AnyRow, status: MentionStatus, ticket_id: int | None) -> None:
-        values: dict[str, Any] = {
-            "status": status.value,
-            "reason": decision.reason,
-            "rule": decision.rule,
-            "ticket_id": ticket_id,
-        }
+        values = {"status": status.value, "reason": decision.reason, "rule": decision.rule, "ticket_id": ticket_id}
         if (row.status, row.reason, row.rule) != (status.value, decision.reason, decision.rule):
-            values |= {"changed_at": self.part.now(), "config_version": self.config_version}
-            self.connection.execute(sa.update(t.mentions).where(t.mentions.c.id == row.id).values(values))
+            stamp = {"changed_at": self.part.now(), "config_version": self.config_version}
+            self.moves.append({"row_id": row.id, **values, **stamp})
         if row.status != status.value:
             self._log("mention", row.id, row.status, status, decision.reason)
         self.count += TriageCount(**{status.value: 1})
 
     def _log(self, row: str, row_id: int, before: str | None, after: str, note: str) -> None:
         self.changes.append(self.part.event(row, row_id, "status", before, str(after), note))
+
+
+def _not_for_triage(row: AnyRow) -> bool:
+    """Handed over already, sent back to the model by an edit, or no longer a mention."""
+    lost = row.status == MentionStatus.IGNORED.value and row.reason == NO_MATCH
+    return lost or row.status in HANDED_OVER or row.status == MentionStatus.FOUND.value
 
 
 def _ticket_values(ticket: Ticket) -> dict[str, Any]:

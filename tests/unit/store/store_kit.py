@@ -139,7 +139,7 @@ class World:
         found = {known[name]: ("v1", [hit]) for name in brands or known}
         new = 0
         while posts := self.store.posts.unmatched(version, 500):
-            new += self.store.mentions.record(version, [(it.id, found) for it in posts], 1)
+            new += self.store.mentions.record(version, [(it, found) for it in posts], 1)
         return new
 
     def analyse(self, model: str = "tone-1") -> int:

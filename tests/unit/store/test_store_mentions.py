@@ -187,3 +187,24 @@ def test_posts_are_read_page_by_page(world: World) -> None:
     assert [it.id for it in world.store.posts.iterate(since=world.clock.at)] == [8]
     with pytest.raises(NotFound):
         world.store.posts.get(99)
+
+
+def test_a_post_edited_while_it_was_matched_waits_for_the_next_pass(world: World) -> None:
+    world.sync()
+    run = world.run()
+    world.take(run, post(1, "Nova Pay is down"))
+    (read,) = world.store.posts.unmatched("q1", 10)
+    world.take(run, post(1, "Never mind"))
+    brand_id = world.store.config.brands()[0].id
+    assert world.store.mentions.record("q1", [(read, {brand_id: ("v1", [HIT])})], 1) == 0
+    (waiting,) = world.store.posts.unmatched("q1", 10)
+    assert waiting.version == 2
+
+
+def test_a_decision_on_what_was_edited_meanwhile_is_left_alone(world: World) -> None:
+    first, second = world.analysed(2)
+    world.take(world.store.runs.get(1), post(1, "Nova Pay works again"))
+    world.match()
+    world.store.mentions.record("q2", [(world.store.mentions.get(second).post.id, {})], 1)
+    count = world.store.tickets.decide([opens(first, "k1"), opens(second, "k2")], 1)
+    assert (count.left_alone, count.tickets_new) == (2, 0)
