@@ -13,6 +13,7 @@ from crawler.cli.common import Exit, Progress, emit, say, show
 from crawler.cli.town import Town
 
 MENTION_COLUMNS = ("source", "language", "tone", "intent", "status", "text")
+TIDE_SECONDS = 30
 TICKET_COLUMNS = ("key", "priority", "sink", "status", "subject", "reason")
 
 
@@ -29,7 +30,7 @@ def play(once: bool, folder: Path | None, as_json: bool) -> int:
         app.close()
         if once or code:
             return code
-        return _stay(place)
+        return _stay(town, place)
     finally:
         town.stop()
         if folder is None:
@@ -107,11 +108,12 @@ def _close_books(app: App, first: Any, second: Any, as_json: bool) -> int:
     return Exit.SOME_SOURCES_FAILED if failed else Exit.OK
 
 
-def _stay(place: Path) -> int:
+def _stay(town: Town, place: Path) -> int:
     from console import web
     from crawler.app.service import serve
 
-    say("the service goes on; Ctrl-C ends it")
+    town.keep_moving(TIDE_SECONDS)
+    say(f"the service goes on and people write every {TIDE_SECONDS} seconds; Ctrl-C ends it")
     return serve(str(place / "mention-crawler.yaml"), web)
 
 
