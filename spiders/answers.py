@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from scrapy.http import HtmlResponse, Request, Response, TextResponse
+from scrapy.http import HtmlResponse, Request, Response
 from scrapy.responsetypes import responsetypes
 
 from crawler.model import Document
@@ -114,7 +114,7 @@ def _fits(body: bytes, codec: str) -> bool:
     if codec not in ("cp1252", "latin-1", "iso8859-1", "cp1254"):
         return True
     odd = sum(len(run) for run in _LATIN_MOJIBAKE.findall(text))
-    return odd < 30 or odd * 10 < sum(map(str.isalpha, text))
+    return odd < 30 or odd * 2 < sum(char > "\x7f" for char in text)
 
 
 def _is_utf8(sample: bytes) -> bool:
@@ -149,8 +149,8 @@ def _detected(body: bytes) -> str:
     return found.encoding if found else "cp1252"
 
 
-# Code pages of Cyrillic sites, the commonest first; koi8-u and cp1125 read Russian as well as Ukrainian.
-_CYRILLIC = ("cp1251", "koi8-u", "cp1125", "iso8859-5", "mac_cyrillic")
+# Code pages of Cyrillic sites, the commonest first; koi8-u reads what koi8-r does.
+_CYRILLIC = ("cp1251", "koi8-u", "cp866", "iso8859-5", "mac_cyrillic")
 _FREQUENT = frozenset("оеаинтсрвлкмдпуяьіз")
 _LETTERS = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґўјљњћџѓќѕђ")
 _SIGNS = frozenset("«»„“”’–—…№°§©®\u00a0·•€")
@@ -186,7 +186,3 @@ _TAGS = re.compile(rb"<[^<>]{0,2000}>")
 def _letters(sample: bytes) -> bytes:
     """The text between tags: markup drowns the few letters that tell one code page from another."""
     return b" ".join(_TAGS.sub(b" ", sample).split()) or sample
-
-
-def is_text(response: Response) -> bool:
-    return isinstance(response, TextResponse)

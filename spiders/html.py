@@ -21,8 +21,10 @@ _BLOCKS = frozenset(
 )
 _DROPPED = frozenset(("script", "style", "noscript", "iframe", "template", "object", "svg"))
 _SPACE = re.compile(r"[ \t\r\n\f\v\u00a0]+")
-_AROUND_BREAK = re.compile(r"[ ]*\n[ ]*")
-_MANY_BREAKS = re.compile(r"\n{3,}")
+# Private characters stand for wanted breaks until the blanks of the source are folded.
+_LINE, _PARAGRAPH, _BR = "\ue000", "\ue001", "\ue002"
+_PRIVATE = str.maketrans(dict.fromkeys((_LINE, _PARAGRAPH, _BR), " "))
+_BREAKS = re.compile(f" ?[{_LINE}{_PARAGRAPH}{_BR}][ {_LINE}{_PARAGRAPH}{_BR}]*")
 
 
 def root_of(response: TextResponse) -> Element:
@@ -38,41 +40,43 @@ def root_of(response: TextResponse) -> Element:
 
 
 def text_of(element: Element, without: Collection[Element] = ()) -> str:
-    """What a reader sees of an element: blocks and <br> break lines; elements of `without` are left out. Linear."""
+    """What a reader sees of an element, broken into lines as `crawler.text.strip_markup` does it; linear time.
+
+    Elements of `without` are left out.
+    """
     if isinstance(element, str):
         return " ".join(element.split())
     if not len(element):
         return " ".join((element.text or "").split())
-    text = _SPACE.sub(" ", "".join(_pieces(element, set(without)))).replace("\ue000", "\n")
-    return _MANY_BREAKS.sub("\n\n", _AROUND_BREAK.sub("\n", text)).strip()
+    return _BREAKS.sub(_broken, _SPACE.sub(" ", "".join(_pieces(element, set(without))))).strip()
 
 
-# A private character stands for a wanted line break until the blanks of the source are folded.
-_BREAK = "\ue000"
+def _broken(found: re.Match[str]) -> str:
+    return "\n\n" if _PARAGRAPH in found[0] or found[0].count(_BR) > 1 else "\n"
 
 
 def _pieces(element: Element, without: set[Element]) -> Iterator[str]:
-    skipping: Element = None
-    for event, node in etree.iterwalk(element, events=("start", "end")):
-        if skipping is not None:
-            if event == "end" and node is skipping:
-                skipping = None
-                if node is not element and node.tail:
-                    yield node.tail
+    """Words and breaks in the order of the page; whole elements are skipped where they say nothing or are unwanted."""
+    skipped: Element = None
+    for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):
+        if skipped is None and event == "start" and (node.tag in _DROPPED or node in without):
+            skipped = node
+        elif skipped is None and event in ("start", "end"):
+            yield _mark(node.tag, event)
+            if event == "start" and node.text:
+                yield node.text.translate(_PRIVATE)
+        if skipped is not None and (event != "end" or node is not skipped):
             continue
-        tag = node.tag
-        if event == "start":
-            if tag in _DROPPED or (without and node in without) or not isinstance(tag, str):
-                skipping = node
-                continue
-            if tag in _BLOCKS or tag == "br":
-                yield _BREAK * 2 if tag == "p" else _BREAK
-            elif tag in ("td", "th"):
-                yield " "
-            if node.text:
-                yield node.text.replace(_BREAK, " ")
-        else:
-            if tag in _BLOCKS:
-                yield _BREAK
-            if node is not element and node.tail:
-                yield node.tail.replace(_BREAK, " ")
+        skipped = None
+        if event != "start" and node is not element and node.tail:
+            yield node.tail.translate(_PRIVATE)
+
+
+def _mark(tag: str, event: str) -> str:
+    if tag == "p":
+        return _PARAGRAPH
+    if tag in _BLOCKS:
+        return _LINE
+    if event == "start":
+        return _BR if tag == "br" else " " if tag in ("td", "th") else ""
+    return ""

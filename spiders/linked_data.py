@@ -77,7 +77,7 @@ def _escaped(text: str) -> str:
 def _without_comments(text: str) -> str:
     import jstyleson
 
-    return str(jstyleson.dispose(_BAD_ESCAPE.sub(r"\\\\", _unwrapped(text))))
+    return str(jstyleson.dispose(_BAD_ESCAPE.sub(r"\\\\", _unwrapped(text)) + "\n"))
 
 
 def microdata(root: Element, url: str) -> list[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -108,8 +108,3 @@ def keep_walk(walks: Mapping[str, Any], chain: str, state: dict[str, Any], *, ma
     for name in list(rest)[: max(0, len(rest) - KEEP_WALKS)]:
         del rest[name]
     return {**rest, chain: state}
-
-
-def urls_of(links: Iterable[str | None]) -> list[str]:
-    """The given links without blanks and doubles, in order."""
-    return list(dict.fromkeys(link for link in links if link))

@@ -1,7 +1,7 @@
 """Run as a child: crawls with real Scrapy what its standard input names, one job after the other; says how each ended.
 
-Input: JSON list of jobs {name, kind, settings, scrapy?, die_after?}. Jobs of one name share what a source keeps between
-runs (cursor, validators, known posts). Output: one JSON line a job.
+Input: JSON list of jobs {name, kind, settings, scrapy?, die_after?, plugins?}. Jobs of one name share what a source
+keeps between runs (cursor, validators, known posts). Output: one JSON line a job.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
@@ -21,6 +22,7 @@ from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
 
 from crawler import plugins
+from crawler.errors import LeaseLost
 from crawler.model import Document, Post, PostOutcome, Source, Verdict
 from crawler.net.guard import EgressPolicy
 from crawler.scrapy_settings import as_dict
@@ -52,7 +54,7 @@ class Memory:
         validators: Mapping[str, str] | None,
     ) -> Mapping[PostOutcome, int]:
         if self.die_after is not None and len(self.said["documents"]) >= self.die_after:
-            raise RuntimeError("the child was killed here")
+            raise LeaseLost("the run was taken over here")
         outcome = dict.fromkeys(PostOutcome, 0)
         for post in posts:
             key = post.platform_id or post.url or post.text
@@ -74,7 +76,7 @@ class Memory:
 
 
 async def crawl(job: Mapping[str, Any], memory: Memory) -> dict[str, Any]:
-    kind = plugins.discover("spiders", SourceSpider)[job["kind"]]
+    kind = plugins.discover("spiders", SourceSpider, Path(job["plugins"]) if "plugins" in job else None)[job["kind"]]
     settings = Settings(as_dict("mention-crawler-test", [LOOPBACK]) | job.get("scrapy", {}))
     source = Source(
         job["name"], job["kind"], kind.Settings(**job["settings"]), {}, memory.cursor, dict(memory.validators)
