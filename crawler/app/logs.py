@@ -22,7 +22,7 @@ _FILE = re.compile(r"\bfile:([^\s'\",}\]]+)")
 def configure(config: Config, *, as_json: bool = False, level: int = logging.WARNING) -> None:
     """Send the log of this process to stderr; what was configured before is put aside."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(secrets_of(config), as_json))
+    handler.setFormatter(Lines(secrets_of(config), as_json))
     # On the handler too: Scrapy opens the root logger to everything.
     handler.setLevel(level)
     root = logging.getLogger()
@@ -41,7 +41,7 @@ def secrets_of(config: Config) -> tuple[str, ...]:
     return tuple(sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True))
 
 
-class _Lines(logging.Formatter):
+class Lines(logging.Formatter):
     """One record a line."""
 
     def __init__(self, secrets: Iterable[str], as_json: bool) -> None:

@@ -26,7 +26,7 @@ from crawler.cli.town import Town
 
 SECRET = "shared with the helpdesk only"
 SMALL = ("blog-comments", "city-news")
-EVERY = ("blog-comments", "city-news", "money-forum", "magazine", "magazine-comments", "pay-reviews")
+PLAIN = ("blog-comments", "city-news", "money-forum", "magazine", "magazine-comments")
 MARK = "MENTION_CRAWLER_TEST_LIFE"
 # Columns that hold when something may be done next.
 LEASED = {"sources": ("lease_until", "next_run_at"), "deliveries": ("lease_until", "not_before"), "leases": ("until",)}

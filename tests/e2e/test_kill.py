@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from e2e.life import Life
+from e2e.life import PLAIN, Life
 from postgres_server import PostgresServer
 
 from crawler.cli.town import Town
@@ -89,15 +89,14 @@ def test_killed_at_each_step_of_the_crawl(begin: Callable[..., Life], town: Town
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_killed_at_each_step_after_the_crawl_on_postgresql(
-    begin: Callable[..., Life], postgres: PostgresServer
-) -> None:
-    life = begin(database_url=postgres.new_database())
+def test_killed_on_postgresql(begin: Callable[..., Life], town: Town, postgres: PostgresServer) -> None:
+    life = begin(sources=PLAIN, database_url=postgres.new_database())
     assert life.crawl(crash_at="before_commit").code == 5
     life.pass_time()
-    for step in IN_THE_PARENT:
+    for step in ("after_triage", "after_call", "before_settle"):
         assert life.crawl(crash_at=step).killed, f"no process reached {step}"
         life.pass_time()
+        town.advance()
     life.recover()
     life.assert_whole()
 

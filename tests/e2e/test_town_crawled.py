@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from e2e.life import EVERY, Ended, Life
-from postgres_server import PostgresServer
+from e2e.life import PLAIN, Ended, Life
 
 from crawler.app.health import browser_path
 from crawler.cli.town import Town, story
 
 pytestmark = pytest.mark.e2e
-
-PLAIN = tuple(name for name in EVERY if name != "pay-reviews")
 
 
 def counts(ended: Ended, what: str) -> int:
@@ -55,16 +52,6 @@ def test_unchanged_feeds_cost_nothing_and_robots_are_read_first(begin: Callable[
     for site in ("blog", "news"):
         first = next(line for line in town.log() if line["site"] == site)
         assert first["path"] == "/robots.txt" and first["agent"].startswith("mention-crawler")
-
-
-@pytest.mark.slow
-@pytest.mark.postgres
-def test_town_on_postgresql(begin: Callable[..., Life], town: Town, postgres: PostgresServer) -> None:
-    life = begin(sources=PLAIN, database_url=postgres.new_database())
-    crawled(life)
-    town.advance()
-    crawled(life)
-    life.assert_whole()
 
 
 @pytest.mark.slow
