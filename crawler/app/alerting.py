@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_AFTER_FAILURE = 30.0
+LEASE = 30.0
 MAIL = "email"
 
 
@@ -31,6 +32,9 @@ class Sender:
         """Tell every target of every new alert and of every end; one that fails is tried again later. How many went."""
         targets = targets_of(app)
         waiting = app.store.alerts.unsent() if targets else []
+        # Two services on one database tell of an alert once.
+        if not waiting or app.store.leases.take("alerts", app.owner, LEASE) is None:
+            return 0
         sent = [alert.id for alert in waiting if self._told_all(targets, alert)]
         if sent:
             app.store.alerts.mark_sent(sent)

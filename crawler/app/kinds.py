@@ -58,7 +58,22 @@ def check_blocks(app: App) -> list[Problem]:
             check()
         except ConfigError as error:
             problems.extend(error.problems)
-    return problems
+    return problems + _unreachable(app)
+
+
+def _unreachable(app: App) -> list[Problem]:
+    """Mail addresses of `alerts.send_to` need a sink that can mail."""
+    sinks = {block.name for block in app.config.sinks}
+    mail = any(block.kind == "email" for block in app.config.sinks)
+    words = [] if mail else [word for word in app.config.alerts.send_to if word not in sinks]
+    fix = "add a sink of kind email, or name one of: " + ", ".join(sorted(sinks) or ["desk"])
+    return [_at_word(app, word, f"alerts: {word} can only be reached by a sink of kind email", fix) for word in words]
+
+
+def _at_word(app: App, word: str, message: str, fix: str) -> Problem:
+    lines = app.config.text.split("\n")
+    line = next((number for number, text in enumerate(lines, 1) if word in text.partition("#")[0]), 1)
+    return Problem(str(app.config.path), line, lines[line - 1].find(word) + 1, message, fix)
 
 
 def not_yet(app: App) -> list[Problem]:

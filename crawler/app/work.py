@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from crawler.app import App, now
@@ -21,22 +22,46 @@ class Worked:
     triaged: triage.Triaged = field(default_factory=triage.Triaged)
     delivered: deliver.Outcome = field(default_factory=deliver.Outcome)
     model_error: str | None = None
+    more: bool = False
+
+
+class Turn(Exception):
+    """Raised by a progress call, between two batches: the stage has had its turn, and the others come first."""
 
 
 def work(app: App, progress: ProgressFor | None = None) -> Worked:
     """match, analyse, triage, deliver. A model that cannot be used leaves mentions waiting, with an Alert."""
     told = progress or _silent
     store, worked = app.store, Worked()
-    worked.mentions_new = match.run(store, app.matcher(), told("match"))
+    with _turn(worked):
+        worked.mentions_new = match.run(store, app.matcher(), told("match"))
+    with _turn(worked):
+        _analyse(app, worked, told("tone"))
+    with _turn(worked):
+        worked.triaged = triage.run(store, app.config.rules, app.brands, now, told("triage"))
+    with _turn(worked):
+        worked.delivered = deliver.run(store, app.sinks, app.owner, now, told("tickets"))
+    return worked
+
+
+def _analyse(app: App, worked: Worked, told: Callable[[int], None]) -> None:
+    alerts = app.store.alerts
     try:
-        worked.analysed = analyse.run(store, app.model, told("tone"))
-        store.alerts.clear("model")
+        worked.analysed = analyse.run(app.store, app.model, told)
+        if any(alert.key == "model" for alert in alerts.open()):
+            app.model.analyse(["ok"], [None])
+            alerts.clear("model")
     except ModelUnavailable as error:
         worked.model_error = str(error)
-        store.alerts.set_("model", f"Tone model cannot be used, mentions wait untagged: {error}")
-    worked.triaged = triage.run(store, app.config.rules, app.brands, now, told("triage"))
-    worked.delivered = deliver.run(store, app.sinks, app.owner, now, told("tickets"))
-    return worked
+        alerts.set_("model", f"Tone model cannot be used, mentions wait untagged: {error}")
+
+
+@contextmanager
+def _turn(worked: Worked) -> Iterator[None]:
+    try:
+        yield
+    except Turn:
+        worked.more = True
 
 
 def _silent(_: str) -> Callable[[int], None]:

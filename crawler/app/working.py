@@ -13,12 +13,14 @@ from typing import Any
 from crawler import config as config_room
 from crawler.app import App, logs
 from crawler.app.alerting import Sender
-from crawler.app.work import work
+from crawler.app.work import Turn, work
 from crawler.errors import CrawlerError
 
 logger = logging.getLogger(__name__)
 
 IDLE, BUSY = 1.0, 0.05
+# A new brand over years of posts must not hold up the tickets of today: each stage works so long at a stretch.
+TURN = 5.0
 
 
 class _Stop(Exception):
@@ -66,12 +68,16 @@ class _Worker:
             self.app, self.version = renewed(self.app), version
         worked = work(self.app, self._told)
         self.sender.send(self.app)
-        return not (worked.mentions_new or worked.analysed)
+        return not (worked.more or worked.mentions_new or worked.analysed)
 
     def _told(self, title: str) -> Callable[[int], None]:
+        began = time.monotonic()
+
         def done(count: int) -> None:
             if self.stopping():
                 raise _Stop
+            if time.monotonic() - began > TURN:
+                raise Turn
 
         return done
 
