@@ -103,6 +103,8 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
     url = _LONE.sub("\ufffd", url.strip())
     if not url or len(url) > _LONGEST:
         return None
+    if _CANONICAL.match(url):
+        return url
     try:
         parts = urlsplit(urljoin(base, url) if base else url)
         if parts.scheme not in _PORTS or not (netloc := _netloc(parts)) or _UNSAFE.search(parts.netloc):
