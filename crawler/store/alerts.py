@@ -11,7 +11,7 @@ from crawler.model import Alert
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
-from crawler.store.types import AnyRow
+from crawler.store.types import AnyRow, tidy
 
 Found = list[Alert]
 _NAMES = ("key", "cause", "source", "first_seen", "last_seen", "resolved_at", "id")
@@ -22,7 +22,7 @@ class Alerts(Part):
 
     def set_(self, key: str, cause: str, source: str | None = None) -> bool:
         """Say that the condition `key` holds; True when it is new. An open alert takes the new cause and time."""
-        return self.db.transact(lambda connection: self._set(connection, key, cause, source))
+        return self.db.transact(lambda connection: self._set(connection, key, tidy(cause) or "", source))
 
     def clear(self, key: str) -> bool:
         """Say that the condition is over; True when an alert was open."""

@@ -16,10 +16,11 @@ hold whenever no row was deleted and no counter skipped (`crawl` and `redo` are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,6 +29,7 @@ from crawler.model import DeliveryStatus, MentionStatus
 from crawler.store import tables as t
 from crawler.store.events import Part
 
+Sums: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 _NAMED = 10
 _COUNTERS = ("fetched", "unchanged", "taken", "documents", "parsed", "new", "seen", "edited", "dropped")
 # References that no foreign key watches, since one side may outlive the other on purpose or for speed.
@@ -137,101 +139,156 @@ def count_everything(connection: Connection, desk_sinks: Collection[str] = ("des
 
 
 class _Counter:
+    """Reads sums. The statements are built once: the ledger is balanced after every crawl."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._flows: dict[str, Flow] | None = None
 
-    def rows(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
-        return self._connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
+    def sums(self, query: Sums) -> dict[str, int]:
+        """One row of named numbers; the sum of no rows is 0."""
+        row = self._connection.execute(query).one()
+        return {name: int(value or 0) for name, value in row._mapping.items()}
 
-    def sum(self, column: sa.ColumnElement[int]) -> int:
-        return int(self._connection.execute(sa.select(sa.func.coalesce(sa.func.sum(column), 0))).scalar_one())
-
-    def by(self, column: sa.ColumnElement[str]) -> dict[str, int]:
-        query = sa.select(column, sa.func.count()).group_by(column)
+    def by(self, query: Sums) -> dict[str, int]:
         return {str(value): count for value, count in self._connection.execute(query)}
 
-    def ids(self, column: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
-        query = sa.select(column).where(*where).order_by(column).limit(_NAMED)
-        return tuple(int(row[0]) for row in self._connection.execute(query))
+    def ids(self, query: Sums) -> tuple[int, ...]:
+        return tuple(int(row[0]) for row in self._connection.execute(query.limit(_NAMED)))
 
     def flow(self, row: str) -> Flow:
-        columns = t.events.c
-        query = sa.select(columns.before, columns.after, sa.func.count()).where(
-            columns.row == row, columns.what == "status"
-        )
-        entered: dict[str, int] = {}
-        left: dict[str, int] = {}
-        created = 0
-        for before, after, count in self._connection.execute(query.group_by(columns.before, columns.after)):
-            entered[after] = entered.get(after, 0) + count
-            if before is None:
-                created += count
-            else:
-                left[before] = left.get(before, 0) + count
-        return Flow(created, entered, left)
+        if self._flows is None:
+            self._flows = _flows(self._connection.execute(_flow_query()).all())
+        return self._flows.get(row, Flow(0, {}, {}))
 
-    def run_sums(self, kind: str) -> RunSums:
-        columns = t.runs.c
-        sums = [sa.func.coalesce(sa.func.sum(columns[name]), 0) for name in _COUNTERS]
-        row = self._connection.execute(sa.select(sa.func.count(), *sums).where(columns.kind == kind)).one()
-        return RunSums(*(int(value) for value in row))
+
+def _flows(rows: Sequence[Any]) -> dict[str, Flow]:
+    created: Counter[str] = Counter()
+    entered: dict[str, Counter[str]] = {}
+    left: dict[str, Counter[str]] = {}
+    for row, before, after, count in rows:
+        entered.setdefault(row, Counter())[after] += count
+        if before is None:
+            created[row] += count
+        else:
+            left.setdefault(row, Counter())[before] += count
+    return {row: Flow(created[row], comes, left.get(row, {})) for row, comes in entered.items()}
+
+
+@cache
+def _flow_query() -> Sums:
+    columns = t.events.c
+    query = sa.select(columns.row, columns.before, columns.after, sa.func.count()).where(columns.what == "status")
+    return query.group_by(columns.row, columns.before, columns.after)
+
+
+@cache
+def _count(table: sa.Table, *sums: tuple[str, sa.ColumnElement[Any]]) -> Sums:
+    """The rows of a table, by its name, and sums of expressions by theirs."""
+    columns = [sa.func.sum(value).label(name) for name, value in sums]
+    return sa.select(sa.func.count().label(table.name), *columns).select_from(table)
+
+
+@cache
+def _by(column: sa.ColumnElement[str]) -> Sums:
+    return sa.select(column, sa.func.count()).group_by(column)
+
+
+@cache
+def _run_sums(kind: str) -> Sums:
+    columns = t.runs.c
+    sums = [sa.func.sum(columns[name]).label(name) for name in _COUNTERS]
+    return sa.select(sa.func.count().label("runs"), *sums).where(columns.kind == kind)
+
+
+@cache
+def _unbalanced_runs() -> Sums:
+    columns = t.runs.c
+    named = columns.new + columns.seen + columns.edited + columns.dropped
+    return sa.select(columns.id).where(columns.parsed != named).order_by(columns.id)
 
 
 def _of_runs(count: _Counter) -> dict[str, Any]:
-    columns = t.runs.c
-    named = columns.new + columns.seen + columns.edited + columns.dropped
+    shown = _count(t.documents, ("document_times", t.documents.c.times), ("document_posts", t.documents.c.posts))
     return {
-        "crawl": count.run_sums("crawl"),
-        "redo": count.run_sums("redo"),
-        "unbalanced_runs": count.ids(columns.id, columns.parsed != named),
+        "crawl": RunSums(**count.sums(_run_sums("crawl"))),
+        "redo": RunSums(**count.sums(_run_sums("redo"))),
+        "unbalanced_runs": count.ids(_unbalanced_runs()),
         "run_flow": count.flow("run"),
-        "documents": count.rows(t.documents),
-        "document_times": count.sum(t.documents.c.times),
-        "document_posts": count.sum(t.documents.c.posts),
-        "bodies": count.rows(t.bodies),
+        **count.sums(shown),
+        **count.sums(_count(t.bodies)),
     }
+
+
+@cache
+def _post_sums() -> Sums:
+    columns = t.posts.c
+    matched = sa.case((columns.matched_with.is_(None), 0), else_=1)
+    return _count(
+        t.posts,
+        ("posts_matched", matched),
+        ("posts_unmatched", sa.case((columns.matched_with.is_(None), 1), else_=0)),
+        ("edits", columns.version - 1),
+        ("mention_counts", columns.mention_count),
+    )
+
+
+@cache
+def _sourceless() -> Sums:
+    sourced = sa.exists().where(t.post_sources.c.post_id == t.posts.c.id)
+    return sa.select(sa.func.count().label("posts_without_source")).select_from(t.posts).where(~sourced)
+
+
+@cache
+def _miscounted() -> Sums:
+    columns = t.posts.c
+    held = sa.select(sa.func.count()).where(t.mentions.c.post_id == columns.id).scalar_subquery()
+    return sa.select(columns.id).where(columns.mention_count != held).order_by(columns.id)
 
 
 def _of_posts(count: _Counter) -> dict[str, Any]:
-    columns = t.posts.c
-    held = sa.select(sa.func.count()).where(t.mentions.c.post_id == columns.id).scalar_subquery()
-    sourced = sa.exists().where(t.post_sources.c.post_id == columns.id)
     return {
-        "posts": count.rows(t.posts),
-        "posts_matched": count.rows(t.posts, columns.matched_with.is_not(None)),
-        "posts_unmatched": count.rows(t.posts, columns.matched_with.is_(None)),
-        "edits": count.sum(columns.version - 1),
-        "post_versions": count.rows(t.post_versions),
-        "posts_without_source": count.rows(t.posts, ~sourced),
-        "mention_counts": count.sum(columns.mention_count),
-        "miscounted_posts": count.ids(columns.id, columns.mention_count != held),
+        **count.sums(_post_sums()),
+        **count.sums(_count(t.post_versions)),
+        **count.sums(_sourceless()),
+        "miscounted_posts": count.ids(_miscounted()),
     }
 
 
-def _of_mentions(count: _Counter) -> dict[str, Any]:
+@cache
+def _mention_sums() -> Sums:
     columns = t.mentions.c
     tagged = sa.exists().where(t.analyses.c.mention_id == columns.id, t.analyses.c.id == columns.analysis_id)
     beyond = sa.or_(columns.status == MentionStatus.ANALYSED.value, columns.analysed_version > 0)
+    return _count(
+        t.mentions,
+        ("analysis_counts", columns.analysis_count),
+        ("unanalysed_beyond_found", sa.case((sa.and_(beyond, ~tagged), 1), else_=0)),
+        ("mentions_with_ticket", sa.case((columns.ticket_id.is_not(None), 1), else_=0)),
+    )
+
+
+def _of_mentions(count: _Counter) -> dict[str, Any]:
+    by_status = count.by(_by(t.mentions.c.status))
     return {
-        "mentions": count.rows(t.mentions),
-        "mentions_by_status": {MentionStatus(name): rows for name, rows in count.by(columns.status).items()},
+        **count.sums(_mention_sums()),
+        **count.sums(_count(t.analyses)),
+        "mentions_by_status": {MentionStatus(name): rows for name, rows in by_status.items()},
         "mention_flow": count.flow("mention"),
-        "analyses": count.rows(t.analyses),
-        "analysis_counts": count.sum(columns.analysis_count),
-        "unanalysed_beyond_found": count.rows(t.mentions, beyond, ~tagged),
-        "mentions_with_ticket": count.rows(t.mentions, columns.ticket_id.is_not(None)),
     }
 
 
 def _of_tickets(count: _Counter) -> dict[str, Any]:
-    by_status = count.by(t.deliveries.c.status)
+    columns = t.tickets.c
+    by_status = count.by(_by(t.deliveries.c.status))
+    sums = _count(
+        t.tickets, ("ticket_mention_counts", columns.mention_count), ("delivery_counts", columns.delivery_count)
+    )
     return {
-        "tickets": count.rows(t.tickets),
+        **count.sums(sums),
+        **count.sums(_count(t.deliveries)),
+        "ticket_links": count.sums(_count(t.ticket_mentions))["ticket_mentions"],
         "ticket_flow": count.flow("ticket"),
-        "ticket_links": count.rows(t.ticket_mentions),
-        "ticket_mention_counts": count.sum(t.tickets.c.mention_count),
-        "deliveries": count.rows(t.deliveries),
-        "delivery_counts": count.sum(t.tickets.c.delivery_count),
         "deliveries_by_status": {DeliveryStatus(name): rows for name, rows in by_status.items()},
         "delivery_flow": count.flow("delivery"),
     }
@@ -241,13 +298,14 @@ def _of_desk(count: _Counter, desk_sinks: Collection[str]) -> dict[str, Any]:
     columns = t.deliveries.c
     sent = (columns.sink.in_(list(desk_sinks)), columns.number == 0, columns.status == DeliveryStatus.SENT.value)
     there = sa.exists().where(t.desk_tickets.c.key == t.tickets.c.key, t.tickets.c.id == columns.ticket_id)
+    desk = count.sums(_count(t.desk_tickets, ("desk_comment_counts", t.desk_tickets.c.comment_count)))
     return {
-        "desk": count.rows(t.desk_tickets),
+        "desk": desk["desk_tickets"],
+        "desk_comment_counts": desk["desk_comment_counts"],
         "desk_flow": count.flow("desk"),
-        "desk_sent": count.rows(t.deliveries, *sent),
-        "desk_sent_missing": count.ids(columns.id, *sent, ~there),
-        "desk_comments": count.rows(t.desk_comments),
-        "desk_comment_counts": count.sum(t.desk_tickets.c.comment_count),
+        "desk_sent": count.sums(sa.select(sa.func.count().label("sent")).where(*sent))["sent"],
+        "desk_sent_missing": count.ids(sa.select(columns.id).where(*sent, ~there).order_by(columns.id)),
+        **count.sums(_count(t.desk_comments)),
     }
 
 

@@ -144,13 +144,15 @@ class Database:
 
         Raises StoreError when the database cannot be used, and whatever `work` raises.
         """
+        give_up = time.monotonic() + BUSY_SECONDS
         for attempt in range(_ATTEMPTS):
             try:
                 with self._writer.begin() as connection:
                     result = work(connection)
                 break
             except (DBAPIError, sqlite3.Error) as error:
-                if attempt + 1 == _ATTEMPTS or not _worth_retrying(error):
+                last = attempt + 1 == _ATTEMPTS or time.monotonic() > give_up
+                if last or not _worth_retrying(error):
                     raise self._wrapped(error) from error
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
             except SQLAlchemyError as error:

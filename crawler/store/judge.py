@@ -16,16 +16,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from crawler.model import Post, PostOutcome, Run
 from crawler.store.db import Database
-from crawler.store.types import dumps
+from crawler.store.types import dumps, fit
 from crawler.text import fold
 
-_LONGEST_KEY = 500
 _ELLIPSES = ("…", "...")
 
 _MOVING = ("rating", "author_followers", "engagement")
@@ -126,14 +126,7 @@ def arrived(db: Database, post: Post, folded: str, content_hash: str, key: str, 
         post.thread,
         post.url,
     )
-    return Arrived(_fit(key), site, _digest(post), folded, content_hash, post, facts)
-
-
-def _fit(key: str) -> str:
-    # PostgreSQL's index rows end at 2.7 kB; a longer key keeps its start for people and a hash for truth.
-    if len(key) <= _LONGEST_KEY:
-        return key
-    return f"{key[:400]}#{hashlib.sha256(key.encode()).hexdigest()}"
+    return Arrived(fit(key), site, _digest(post), folded, content_hash, post, facts)
 
 
 def _digest(post: Post) -> str:
@@ -213,7 +206,8 @@ class Writer:
             self._counts[outcome] += 1
             rows.append(self._row(post_id, version, post))
             links.append((post_id, self._run.source.id, post.digest, self._fetched_at))
-        self._many(_INSERT_POSTS, rows)
+        # On PostgreSQL two answers with the same new posts must take them in one order, or they deadlock.
+        self._many(_INSERT_POSTS, rows if self._db.is_sqlite else sorted(rows, key=itemgetter(2, 3)))
 
     def _row(self, post_id: int, version: int, it: Arrived) -> tuple[Any, ...]:
         start = (post_id, version, it.site, it.key, self._fetched_at, self._fetched_at, self._db.flag(it.post.deleted))

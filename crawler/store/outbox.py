@@ -17,9 +17,10 @@ from sqlalchemy.engine import Connection
 from crawler.model import Change, Delivery, DeliveryStatus, Event, Priority, Remote, TicketStatus
 from crawler.store import events
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.ticket_views import ticket_of
-from crawler.store.types import AnyRow
+from crawler.store.types import AnyRow, tidy
 
 Later = tuple[int, str, datetime, bool]
 _PENDING = DeliveryStatus.PENDING.value
@@ -85,7 +86,15 @@ class Outbox(Part):
 
         Returns how many were touched. An attempt that was in doubt stays so.
         """
-        return self.db.transact(lambda connection: self._retry(connection, ticket_key, sink))
+        columns = t.deliveries.c
+        query = sa.select(columns.id).where(_retryable()).order_by(columns.id)
+        if ticket_key is not None:
+            query = query.join(t.tickets).where(t.tickets.c.key == ticket_key)
+        if sink is not None:
+            query = query.where(columns.sink == sink)
+        with self.db.read() as connection:
+            ids = connection.execute(query).scalars().all()
+        return sum(self.db.transact(lambda c, some=some: self._retry(c, some)) for some in chunks(ids))  # type: ignore[misc]
 
     def waiting(self, now: datetime) -> list[Waiting]:
         """What is in the outbox, sent rows too: one row for each sink and status that has any."""
@@ -155,27 +164,27 @@ class Outbox(Part):
 
     def _sent(self, remote: Remote) -> dict[str, Any]:
         status = remote.status.value if remote.status else None
-        told = {"remote_id": remote.id, "remote_url": remote.url, "remote_status": status}
+        told = {"remote_id": tidy(remote.id), "remote_url": tidy(remote.url), "remote_status": status}
         return told | {"status": _SENT, "settled_at": self.now(), "doubtful": False, "error": None}
 
     def _parked(self, error: str) -> dict[str, Any]:
-        return {"status": _PARKED, "settled_at": self.now(), "error": error}
+        return {"status": _PARKED, "settled_at": self.now(), "error": tidy(error)}
 
-    def _retry(self, connection: Connection, ticket_key: str | None, sink: str | None) -> int:
+    def _retry(self, connection: Connection, ids: Sequence[int]) -> int:
         columns = t.deliveries.c
-        free = sa.or_(columns.status == _PARKED, sa.and_(columns.status == _PENDING, columns.owner.is_(None)))
-        query = sa.select(columns.id, columns.status).where(free)
-        if ticket_key is not None:
-            query = query.join(t.tickets).where(t.tickets.c.key == ticket_key)
-        if sink is not None:
-            query = query.where(columns.sink == sink)
-        rows = connection.execute(query.with_for_update(of=t.deliveries)).all()
-        parked = [row for row in rows if row.status == _PARKED]
+        query = sa.select(columns.id, columns.status).where(columns.id.in_(ids), _retryable()).with_for_update()
+        rows = connection.execute(query).all()
         ready = {"status": _PENDING, "not_before": self.now(), "settled_at": None}
-        for row in rows:
-            connection.execute(sa.update(t.deliveries).where(columns.id == row.id).values(ready))
+        update = sa.update(t.deliveries).where(columns.id.in_([row.id for row in rows]))
+        connection.execute(update.values(ready))
+        parked = [row for row in rows if row.status == _PARKED]
         events.add(connection, [self.event("delivery", row.id, "status", _PARKED, _PENDING, "retry") for row in parked])
         return len(rows)
+
+
+def _retryable() -> sa.ColumnElement[bool]:
+    columns = t.deliveries.c
+    return sa.or_(columns.status == _PARKED, sa.and_(columns.status == _PENDING, columns.owner.is_(None)))
 
 
 def _waiting(connection: Connection, row: AnyRow) -> Waiting:
@@ -191,7 +200,7 @@ def _last_error(connection: Connection, sink: str, status: str) -> str | None:
 
 
 def _later(error: str, not_before: datetime, doubtful: bool) -> dict[str, Any]:
-    return {"error": error, "not_before": not_before, "doubtful": doubtful}
+    return {"error": tidy(error), "not_before": not_before, "doubtful": doubtful}
 
 
 def _unleased(now: datetime) -> sa.ColumnElement[bool]:

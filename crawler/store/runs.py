@@ -14,7 +14,7 @@ from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
 from crawler.store.sources import close_lost, source_of
-from crawler.store.types import AnyRow
+from crawler.store.types import AnyRow, tidy
 
 _GOOD = frozenset({Verdict.OK, Verdict.EMPTY})
 # The usual gap follows new habits slowly: three quarters of what it was.
@@ -52,7 +52,7 @@ class Runs(Part):
         self, run: Run, verdict: Verdict, error: str | None, seconds: float, next_run_at: datetime | None
     ) -> CrawlResult:
         """End the run, free the source and set its next crawl, in one transaction. Raises LeaseLost."""
-        return self.db.transact(lambda c: self._finish(c, run, verdict, error, seconds, next_run_at))
+        return self.db.transact(lambda c: self._finish(c, run, verdict, tidy(error), seconds, next_run_at))
 
     def release(self, run: Run) -> None:
         """Give the run back: unrun it leaves no trace, half run it is closed. The source is due again at once."""

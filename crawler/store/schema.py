@@ -14,6 +14,7 @@ from crawler.errors import SchemaMismatch, StoreError
 from crawler.store.db import Database
 from crawler.store.migrations import HEAD
 
+_SCRIPTS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 _MOST_STEPS = 1000
 # Any constant will do: it keeps two upgrades of one PostgreSQL database apart.
@@ -68,7 +69,7 @@ def _step(database: Database, connection: Connection) -> str | None:
     from alembic.config import Config
 
     settings = Config()
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    settings.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     settings.attributes["connection"] = connection
     command.upgrade(settings, "+1")
     return current(connection)

@@ -28,7 +28,7 @@ from crawler.store.db import Page, chunks, paged
 from crawler.store.events import Part
 from crawler.store.recording import HANDED_OVER, NO_MATCH, update_many
 from crawler.store.ticket_views import StoredTicket
-from crawler.store.types import AnyRow
+from crawler.store.types import AnyRow, fit
 
 # Shorter texts ("it does not work") say the same in the mouths of strangers: they are not reposts.
 _SHORTEST_REPOST = 40
@@ -243,7 +243,7 @@ class _Deciding:
             "brand_id": row.brand_id,
             "opened": opened,
             "site": row.site,
-            "thread": row.thread,
+            "thread": row.thread and fit(row.thread),
             "author": row.author_handle or row.author_name,
             "content_hash": row.content_hash if len(row.folded) >= _SHORTEST_REPOST else None,
             "at": self.part.now(),
@@ -292,7 +292,7 @@ def _open_links(
     connection: Connection, mentions: Sequence[StoredMention], hashes: Mapping[int, str], since: datetime
 ) -> list[AnyRow]:
     links = t.ticket_mentions.c
-    threads = {it.post.post.thread for it in mentions if it.post.post.thread}
+    threads = {fit(it.post.post.thread) for it in mentions if it.post.post.thread}
     same = sa.or_(links.thread.in_(threads), links.content_hash.in_(set(hashes.values())))
     query = (
         sa.select(t.ticket_mentions, t.tickets.c.key)
@@ -307,7 +307,7 @@ def _open_links(
 def _best(links: Sequence[AnyRow], mention: StoredMention, content_hash: str | None) -> OpenTicket | None:
     post = mention.post.post
     author = post.author.handle or post.author.name
-    place = (post.site, post.thread, author) if post.thread and author else None
+    place = (post.site, fit(post.thread), author) if post.thread and author else None
     for link in links:
         if link.brand_id != mention.brand_id:
             continue

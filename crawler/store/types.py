@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -10,8 +11,12 @@ from sqlalchemy import BigInteger, Dialect, Integer, Row, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from crawler.text import clean_text
+
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
+_LONGEST_INDEXED = 500
+_LONGEST_MESSAGE = 4000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
@@ -29,6 +34,18 @@ def to_micros(value: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """The aware UTC datetime of `to_micros`."""
     return EPOCH + timedelta(microseconds=value)
+
+
+def fit(text: str) -> str:
+    """The text itself up to 500 characters, else its start and a hash: PostgreSQL's index rows end at 2.7 kB."""
+    if len(text) <= _LONGEST_INDEXED:
+        return text
+    return f"{text[:400]}#{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def tidy(text: str | None) -> str | None:
+    """A message from outside, fit for both databases: no NUL, no lone surrogates, 4000 characters."""
+    return None if text is None else clean_text(text, _LONGEST_MESSAGE)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

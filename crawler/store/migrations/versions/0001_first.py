@@ -1,10 +1,10 @@
-"""The first schema."""
+"""The first schema: the SQL that lies beside this file, for each database its own."""
 
 from __future__ import annotations
 
-from alembic import op
+from pathlib import Path
 
-from crawler.store.tables import metadata, triggers
+from alembic import op
 
 revision = "0001"
 down_revision = None
@@ -12,6 +12,6 @@ down_revision = None
 
 def upgrade() -> None:
     bind = op.get_bind()
-    metadata.create_all(bind)
-    for statement in triggers(bind.dialect.name):
-        op.execute(statement)
+    path = Path(__file__).with_name(f"0001_first.{bind.dialect.name}.sql")
+    for statement in path.read_text(encoding="utf-8").split("\n\n"):
+        bind.exec_driver_sql(statement)
