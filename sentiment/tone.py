@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crawler.errors import ModelUnavailable
-from sentiment.prepare import views
+from sentiment.prepare import TARGET_MARK, views
 from sentiment.voter import Voter
 
 LABELS: Final = ("negative", "neutral", "positive")
@@ -32,15 +32,20 @@ Probabilities = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the two voters become one: share of the encoder, temperature, shift of the neutral logit by language."""
+    """How the two voters become one: share of the encoder, temperature, shifts of the neutral logit by language.
+
+    A marked target moves both voters toward neutral, as most brand posts are: marked texts have shifts of their own.
+    """
 
     temperature: float
     neutral_shift: dict[str, float]
+    target_shift: dict[str, float]
     encoder_share: float
 
-    def shift(self, language: str) -> float:
+    def shift(self, language: str, marked: bool) -> float:
         """The language's shift; that of `default` for languages never fitted."""
-        return self.neutral_shift.get(language, self.neutral_shift.get("default", 0.0))
+        shifts = self.target_shift if marked else self.neutral_shift
+        return shifts.get(language, shifts.get("default", 0.0))
 
 
 def default_threads() -> int:
@@ -113,15 +118,16 @@ class ToneModel:
         shown = [views(text, target) for text, target in zip(texts, targets, strict=True)]
         encoder = softmax(self._encode([view.encoder for view in shown]))
         voter = softmax(self._voter.logits([view.voter for view in shown]))
-        mixed = self._calibrate(encoder, voter, languages)
+        marked = [TARGET_MARK in view.encoder for view in shown]
+        mixed = self._calibrate(encoder, voter, list(zip(languages, marked, strict=True)))
         if not np.isfinite(mixed).all():
             raise ModelUnavailable(f"tone model: {self.folder / 'model.onnx'}: gives NaN; {FIX}")
         return mixed, [view.cut for view in shown]
 
-    def _calibrate(self, encoder: Probabilities, voter: Probabilities, languages: Sequence[str]) -> Probabilities:
+    def _calibrate(self, encoder: Probabilities, voter: Probabilities, kinds: list[tuple[str, bool]]) -> Probabilities:
         share = self.calibration.encoder_share
         logits = np.log(share * encoder + (1 - share) * voter + 1e-9)
-        logits[:, 1] += [self.calibration.shift(language) for language in languages]
+        logits[:, 1] += [self.calibration.shift(language, marked) for language, marked in kinds]
         return softmax(logits / self.calibration.temperature)
 
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:

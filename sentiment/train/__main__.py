@@ -106,13 +106,14 @@ def fit_encoder(
 
 def finish(dev: dict[str, list[corpus.Row]], out: Path) -> None:
     """calibration.json, the model card and the manifest, all measured through the run-time code."""
-    plain = {"temperature": 1.0, "neutral_shift": {"default": 0.0}, "encoder_share": 0.5}
+    plain = {"temperature": 1.0, "neutral_shift": {"default": 0.0}, "target_shift": {}, "encoder_share": 0.5}
     write_json(out / "calibration.json", plain)
     export.write_manifest(out, NAME)
     voters = ToneModel(out)
     truth = {name: np.array([row.label for row in rows]) for name, rows in dev.items()}
+    targeted = {name for name, rows in dev.items() if sum(bool(row.target) for row in rows) > len(rows) / 2}
     logits = {name: np.log(card.probabilities(voters, rows) + 1e-9) for name, rows in dev.items()}
-    write_json(out / "calibration.json", calibrate.fit(logits, truth))
+    write_json(out / "calibration.json", calibrate.fit(logits, truth, targeted))
     export.write_manifest(out, NAME)
     table = card.write(ToneModel(out), dev, out / "README.md")
     export.write_manifest(out, NAME)

@@ -97,8 +97,9 @@ def write(model: ToneModel, dev: dict[str, list[Row]], path: Path) -> str:
     text = f"""# The built-in tone model
 
 Three tones (negative, neutral, positive) for English, Russian and Ukrainian posts that mention a brand. The mean of a
-BERT of 3 layers x 192 (from scratch, ONNX int8) and a hashed linear n-gram model, then one temperature and one shift of
-the neutral logit per language. Made by `python -m sentiment.train --data DIR --out DIR` on two CPU cores.
+BERT of 3 layers x 192 (from scratch, ONNX int8) and a hashed linear n-gram model, then one temperature and, per
+language, a shift of the neutral logit for posts with and without a target. Made on two CPU cores by
+`python -m sentiment.train --data DIR --out DIR`.
 
 ## Dev scores
 Percent. mR: mean recall of the classes (chance 33.3). F1±: mean F1 of negative and positive. Language is

@@ -53,7 +53,7 @@ def test_clear_cases(analyser: Analyser, text: str, tone: Tone) -> None:
 
 
 def test_an_analysis_is_complete(analyser: Analyser) -> None:
-    (result,) = analyser.analyse(["Novapay знову не працює, жах"], ["Novapay"])
+    (result,) = analyser.analyse(["Novapay знову не працює, жахливий сервіс"], ["Novapay"])
     assert (result.language, result.tone) == ("uk", Tone.NEGATIVE)
     assert set(result.tone_scores) == set(LABELS)
     assert sum(result.tone_scores.values()) == pytest.approx(1, abs=1e-3)
