@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -17,6 +19,8 @@ class Beats(Protocol):
     """The line to the parent process: each second a sign of life."""
 
     def beat(self, running: Iterable[int] = ()) -> None: ...
+
+    def broken(self, text: str) -> None: ...
 
     def commands(self, timeout: float = 0.0) -> list[tuple[Any, ...]]: ...
 
@@ -82,13 +86,19 @@ def main(channel: Beats, config_path: str, url: str, log_json: bool = False) -> 
     settings = uvicorn.Config(
         build(app), host=config.web_host, port=config.web_port, log_config=None, log_level="warning", access_log=False
     )
-    asyncio.run(_serve(uvicorn.Server(settings), channel))
+    try:
+        listening = socket.create_server((config.web_host, config.web_port))
+    except OSError as error:
+        channel.broken(f"{config.web_host}:{config.web_port}: {error.strerror}; set web.port to one that is free")
+        sys.exit(1)
+    with listening:
+        asyncio.run(_serve(uvicorn.Server(settings), channel, listening))
 
 
-async def _serve(server: Any, channel: Beats) -> None:
+async def _serve(server: Any, channel: Beats, listening: socket.socket) -> None:
     import asyncio
 
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[listening]))
     while not task.done():
         channel.beat()
         if any(command[0] == "stop" for command in channel.commands()):

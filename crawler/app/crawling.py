@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
+from crawler.app.alerting import Sender
+from crawler.app.health import watch
 from crawler.app.hosting import child_arguments, next_run_at
 from crawler.app.naming import demand
 from crawler.app.syncing import sync
@@ -32,6 +34,7 @@ class Crawled:
     worked: Worked = field(default_factory=Worked)
     skipped: list[str] = field(default_factory=list)
     waiting: int = 0
+    alerts: int = 0
 
     @property
     def model_error(self) -> str | None:
@@ -48,6 +51,7 @@ class Crawled:
             "joined": self.worked.triaged.joined,
             "review": self.worked.triaged.review,
             "ignored": self.worked.triaged.ignored,
+            "alerts_open": self.alerts,
             "untagged": self.worked.model_error is not None,
         }
 
@@ -64,6 +68,9 @@ def crawl(app: App, names: Sequence[str] | None = None, progress: ProgressFor | 
         job.close()
     _add(job.crawled.worked, work(app, progress))
     job.crawled.waiting = sum(state.pending for state in app.store.glances.sinks().values())
+    watch(app)
+    Sender().send(app)
+    job.crawled.alerts = len(app.store.alerts.open())
     job.crawled.results = [_with_mentions(app, result, job.since) for result in job.crawled.results]
     return job.crawled
 

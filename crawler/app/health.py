@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from crawler.app import App, now
-from crawler.errors import CrawlerError
+from crawler.errors import CrawlerError, StoreError
 
 GIB = 1 << 30
 STUCK_AFTER = timedelta(minutes=2)
@@ -52,7 +52,7 @@ def examine(config: str | None) -> list[Finding]:
     findings.append(Finding("config", "ok", str(app.config.path)))
     for part, look in _LOOKS.items():
         findings.append(_looked(part, look, app))
-    findings += [Finding("alert", "warning", condition.cause) for condition in _safely(app)]
+    findings += [Finding("alert", "warning", cause) for cause in _causes(app)]
     app.close()
     return findings
 
@@ -90,10 +90,12 @@ def free_bytes(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
+def _existing(place: Path) -> Path:
+    return next(folder for folder in (place, *place.parents) if folder.exists())
+
+
 def _disk_low(app: App) -> Iterator[Condition]:
-    place = app.config.data_dir
-    while not place.exists():
-        place = place.parent
+    place = _existing(app.config.data_dir)
     free = free_bytes(place)
     if free < GIB:
         yield Condition("disk", f"only {free // (1 << 20)} MiB free at {place}: collecting pauses below 1 GiB")
@@ -136,9 +138,11 @@ def _sinks(app: App) -> Iterator[Condition]:
             yield Condition(f"sink:{state.sink}:down", f"{state.sink}: {state.failing} deliveries wait: {why}")
 
 
-def _safely(app: App) -> list[Condition]:
+def _causes(app: App) -> list[str]:
+    """What is wrong now, and the open alerts of what only a running service can see."""
     try:
-        return list(conditions(app))
+        found = {alert.key: alert.cause for alert in app.store.alerts.open()}
+        return list((found | {condition.key: condition.cause for condition in conditions(app)}).values())
     except CrawlerError:
         return []
 
@@ -167,6 +171,13 @@ def _database(app: App) -> str:
     return f"{app.store.shown_url}: {app.store.posts.count()} posts"
 
 
+def _disk(app: App) -> str:
+    low = next(_disk_low(app), None)
+    if low is not None:
+        raise StoreError(low.cause)
+    return f"{free_bytes(_existing(app.config.data_dir)) // GIB} GiB free at {app.config.data_dir}"
+
+
 def _model(app: App) -> str:
     app.model.analyse(["ok"], [None])
     return str(app.model.name)
@@ -182,12 +193,14 @@ def _sink_blocks(app: App) -> str:
 
 _LOOKS: dict[str, Callable[[App], str]] = {
     "database": _database,
+    "disk": _disk,
     "kinds": _kinds,
     "sinks": _sink_blocks,
     "model": _model,
 }
 _HINTS = {
     "database": "mention-crawler upgrade creates it or brings it up to date",
+    "disk": "free some space, or set `keep` shorter",
     "model": "reinstall the package, or set sentiment.model",
     "sinks": "mention-crawler check names the place",
 }

@@ -66,6 +66,8 @@ def report(crawled: Crawled, as_json: bool) -> None:
     )
     if crawled.model_error:
         say(f"mentions wait untagged: {crawled.model_error}")
+    if crawled.alerts:
+        say(f"{crawled.alerts} alerts are open: mention-crawler alerts list")
     say("next: mention-crawler mentions list   ·   mention-crawler tickets list")
 
 

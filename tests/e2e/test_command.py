@@ -287,6 +287,9 @@ def test_one_failing_source_does_not_hold_up_the_others(site: Site, tmp_path: Pa
     assert summary["tickets_new"] >= 3
     error = {row["source"]: row["error"] for row in sources}
     assert "refuses the connection" in error["gone"] and "allow_private" in error["inside"]
+    assert summary["alerts_open"] == 2
+    assert {row["source"] for row in place.json("alerts", "list")} == {"gone", "inside"}
+    assert [row["text"][:4] for row in place.json("doctor") if row["name"] == "alert"] == ["gone", "insi"]
     place.run("ledger")
 
 
