@@ -46,6 +46,11 @@ class Ended:
         """True when a SIGKILL ended it."""
         return self.code == -signal.SIGKILL
 
+    def assert_good(self) -> None:
+        """It ended well, and the tone model was there."""
+        assert self.code == 0, f"ended with {self.code}: {self.stderr[-2000:]}"
+        assert not self.rows[-1].get("untagged"), f"mentions wait untagged: {self.stderr[-500:]}"
+
 
 @dataclass
 class Life:
@@ -112,7 +117,7 @@ class Life:
         for _ in range(tries):
             self.pass_time()
             ended = self.crawl(build=build)
-            assert ended.code == 0, f"crawl ended with {ended.code}: {ended.stderr[-2000:]}"
+            ended.assert_good()
             if not self.waiting():
                 return
         raise AssertionError(f"deliveries still wait after {tries} runs: {self.waiting()}")

@@ -19,7 +19,7 @@ def counts(ended: Ended, what: str) -> int:
 
 def crawled(life: Life) -> Ended:
     ended = life.crawl()
-    assert ended.code == 0, ended.stderr[-2000:]
+    ended.assert_good()
     return ended
 
 
