@@ -79,7 +79,8 @@ _EDIT = (
 )
 _UPDATE_FACTS = f"UPDATE posts SET {', '.join(f'{name} = ?' for name in _FACTS)} WHERE id = ?"
 _TEXT_OF = "SELECT text, folded, content_hash FROM posts WHERE id = ?"
-_EACH = {True: "json_each(?) AS j", False: "unnest(?::text[]) AS j(value)"}
+# One parameter for any number of keys, and a form that lets both planners go by the unique index.
+_AMONG = {True: "IN (SELECT value FROM json_each(?))", False: "= ANY(?::text[])"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +177,18 @@ class Writer:
 
     def _known(self, site: str, keys: list[str]) -> dict[str, _Known]:
         columns = ", ".join(f"p.{name}" for name in _KNOWN)
-        # CROSS JOIN keeps SQLite's planner from walking every post of the site.
         query = (
-            f"SELECT {columns}, s.digest FROM {_EACH[self._db.is_sqlite]}"
-            " CROSS JOIN posts AS p LEFT JOIN post_sources AS s ON s.post_id = p.id AND s.source_id = ?"
-            " WHERE p.site = ? AND p.key = j.value"
+            f"SELECT {columns},"
+            " (SELECT digest FROM post_sources AS s WHERE s.post_id = p.id AND s.source_id = ?) FROM posts AS p"
+            f" WHERE p.site = ? AND p.key {_AMONG[self._db.is_sqlite]}"
         )
         found: dict[str, _Known] = {}
-        for row in self._execute(query, (self._array(keys), self._run.source.id, site)):
+        for row in self._execute(query, (self._run.source.id, site, self._array(keys))):
             found[row[1]] = _Known(row[0], row[2], row[3], bool(row[4]), row[5], tuple(row[6:-1]), row[-1])
         return found
 
     def _gone(self, posts: Sequence[Arrived]) -> dict[tuple[str, str], tuple[int, int]]:
-        each = _EACH[self._db.is_sqlite]
-        query = f"SELECT g.site, g.key, g.id, g.version FROM {each} CROSS JOIN gone_posts AS g WHERE g.key = j.value"
+        query = f"SELECT site, key, id, version FROM gone_posts WHERE key {_AMONG[self._db.is_sqlite]}"
         rows = self._execute(query, (self._array([post.key for post in posts]),))
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 

@@ -74,12 +74,20 @@ class Runs(Part):
         return self.db.transact(lambda connection: self._abandoned(connection, now))
 
     def begin_redo(self, owner: str, source_name: str) -> Run:
-        """A run that reads stored documents again: no lease, no schedule. Raises NotFound."""
+        """A run that reads stored documents again: no lease, no schedule. Raises NotFound.
+
+        It takes over from an earlier one of the source that never ended: late writes of that one are refused.
+        """
 
         def work(connection: Connection) -> Run:
             row = connection.execute(sa.select(t.sources).where(t.sources.c.name == source_name)).first()
             if row is None:
                 raise NotFound(f"no source is named {source_name!r}: `mention-crawler sources list` shows them")
+            unfinished = sa.select(t.runs.c.id).where(
+                t.runs.c.source_id == row.id, t.runs.c.kind == "redo", t.runs.c.ended_at.is_(None)
+            )
+            for earlier in connection.execute(unfinished).scalars().all():
+                close_lost(self, connection, earlier, "another redo took over")
             slot = f"{REDO_SLOT}{self.now().isoformat()}"
             values = {"source_id": row.id, "slot": slot, "kind": "redo", "owner": owner, "epoch": 0}
             insert = sa.insert(t.runs).values(values | {"started_at": self.now()}).returning(t.runs.c.id)

@@ -279,6 +279,18 @@ def test_a_better_parser_corrects_the_newest_text_only(world: World) -> None:
     assert world.store.posts.unmatched("q", 1)[0].post.text == "new text!"
 
 
+def test_a_new_redo_takes_over_from_one_that_never_ended(world: World) -> None:
+    world.sync()
+    world.take(world.run(), post(1))
+    (stored,) = world.store.documents.of("a", None)
+    late = world.store.runs.begin_redo("me", "a")
+    world.clock.tick()
+    fresh = world.store.runs.begin_redo("other", "a")
+    with pytest.raises(LeaseLost):
+        world.store.intake.retake(late, stored, [arrival(post(1))])
+    assert world.store.intake.retake(fresh, stored, [arrival(post(1))])[SEEN] == 1
+
+
 def test_a_deleted_post_that_a_site_shows_again_keeps_its_id(world: World) -> None:
     world.sync()
     run = world.run()
