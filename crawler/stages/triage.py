@@ -133,6 +133,8 @@ def judge(rule: RuleBlock, mention: StoredMention) -> Ruling:
         return Ruling(
             MentionStatus.REVIEW, f"unsure: {_scores(wanted)}, below {rule.sure_at_least:.0%}; rule {rule.name}"
         )
+    if Tone.NEGATIVE in rule.when and analysis.intent is Intent.COMPLAINT and analysis.tone is not Tone.POSITIVE:
+        return Ruling(MentionStatus.REVIEW, f"the words complain, the tone is {analysis.tone}; rule {rule.name}")
     return Ruling(MentionStatus.IGNORED, _ignored_reason(mention))
 
 
