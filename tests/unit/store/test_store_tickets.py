@@ -146,6 +146,18 @@ def test_a_claim_that_was_never_settled_comes_back_doubtful(world: World) -> Non
     assert (delivery.status, delivery.remote_id, delivery.doubtful) == (DeliveryStatus.SENT, "2", False)
 
 
+def test_the_doubt_outlives_an_owner_that_did_not_try(world: World) -> None:
+    (mention_id,) = world.analysed(1)
+    world.store.tickets.decide([opens(mention_id, "k1")], 1)
+    claim(world, "dies")
+    world.clock.tick(61)
+    claim(world, "gives back")
+    world.store.outbox.release("gives back")
+    (again,) = claim(world, "third")
+    assert again.doubtful
+    assert world.store.tickets.get("k1").deliveries[0].doubtful
+
+
 def test_later_keeps_the_error_the_time_and_the_doubt(world: World) -> None:
     (mention_id,) = world.analysed(1)
     world.store.tickets.decide([opens(mention_id, "k1")], 1)
