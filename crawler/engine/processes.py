@@ -43,6 +43,7 @@ class Limits:
     browser_seconds: float = 420.0
     recycle_rss: int = 300 * MIB
     recycle_runs: int = 500
+    rest_seconds: float = 60.0
     rss: int = 768 * MIB
     address_space: int = 2048 * MIB
     browser_rss: int = 1024 * MIB
@@ -72,6 +73,7 @@ class _Worker:
     browsers: set[int] = field(default_factory=set)
     orphaned_at: float | None = None
     idle_since: float | None = None
+    rests_since: float | None = None
     fat_since: float | None = None
 
 
@@ -349,7 +351,7 @@ class CrawlCrew:
         fat = worker.child.rss() > self._limits.recycle_rss
         worker.fat_since = (worker.fat_since or now) if fat else None
         spent = worker.given >= self._limits.recycle_runs or now - (worker.fat_since or now) > _FAT_SECONDS
-        if worker.role != "browser" and spent:
+        if worker.role != "browser" and (spent or self._rested(worker, now)):
             worker.leaving = True
         if not worker.leaving or worker.jobs:
             return
@@ -358,6 +360,14 @@ class CrawlCrew:
             worker.child.say("stop")
         if now - worker.idle_since > _FAREWELL:
             self._lost(worker, "did not go")
+
+    def _rested(self, worker: _Worker, now: float) -> bool:
+        """A child with nothing to do gives its memory back; starting one again costs a second."""
+        if worker.jobs:
+            worker.rests_since = None
+            return False
+        worker.rests_since = worker.rests_since or now
+        return now - worker.rests_since > self._limits.rest_seconds
 
     # what becomes of their runs
 

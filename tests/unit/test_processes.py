@@ -175,6 +175,19 @@ def test_old_children_are_replaced_when_idle(crews: Callable[..., CrawlCrew], lo
     assert log.finished == [1, 2, 3]
 
 
+def test_a_child_with_nothing_to_do_leaves_and_another_comes(crews: Callable[..., CrawlCrew], log: Log) -> None:
+    crew = crews(limits=Limits(silence=5.0, start=20.0, rest_seconds=0.3))
+    crew.submit(1)
+    until(crew)
+    deadline = time.monotonic() + 15
+    while crew.pids() and time.monotonic() < deadline:
+        crew.poll(0.1)
+    assert crew.pids() == {}
+    crew.submit(2)
+    until(crew)
+    assert log.finished == [1, 2]
+
+
 def test_drain_lets_runs_end_and_names_those_that_did_not(crews: Callable[..., CrawlCrew], log: Log) -> None:
     crew = crews()
     for run_id in (1100, 60000):
