@@ -130,7 +130,7 @@ def _stages(app: App) -> Iterator[Condition]:
 
 
 def _sinks(app: App) -> Iterator[Condition]:
-    for state in app.store.glances.sinks().values():
+    for state in app.store.glances.sinks(sent=False).values():
         why = state.error or "no details"
         if state.parked:
             yield Condition(f"sink:{state.sink}:parked", f"{state.sink}: {state.parked} deliveries are parked: {why}")

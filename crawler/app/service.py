@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = 60.0
 RELOAD_EVERY = 1.0
-WATCH_EVERY = 5.0
+WATCH_EVERY = 3.0
 ABANDONED_EVERY = 3.0
 SYNC_SECONDS = 45.0
 PROCESS = "process:"
@@ -62,6 +62,7 @@ class ServiceParent:
         self.due: dict[str, float] = {}
         self.stopping = False
         self.fallen: set[str] = set()
+        self.raised: set[str] = set()
 
     def supervisor(self, web: WebMain | None) -> Supervisor:
         """The supervisor over worker and web, with this service as its tick."""
@@ -103,9 +104,11 @@ class ServiceParent:
             logger.warning("the database does not answer: %s", error)
 
     def close(self) -> None:
-        """End children and the database."""
+        """End children and the database. What we said of our processes is over with them."""
         self._drain(0.0)
         self.crew.kill()
+        for key in [key for key in self.raised if key.startswith(PROCESS)]:
+            self._clear(key)
         self.app.close()
 
     def sync(self) -> None:
@@ -207,12 +210,14 @@ class ServiceParent:
 
     def _alert(self, key: str, cause: str) -> None:
         logger.warning("%s", cause)
+        self.raised.add(key)
         try:
             self.app.store.alerts.set_(key, cause)
         except StoreError as error:
             logger.warning("the alert could not be stored: %s", error)
 
     def _clear(self, key: str) -> None:
+        self.raised.discard(key)
         try:
             self.app.store.alerts.clear(key)
         except StoreError as error:

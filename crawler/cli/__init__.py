@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -15,6 +16,8 @@ def main() -> None:
     from crawler.cli.common import exit_code_of, say
     from crawler.errors import CrawlerError
 
+    # Asked to go, a command gives back what it holds, as at Ctrl-C. The service has its own way of draining.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except CrawlerError as error:

@@ -88,18 +88,21 @@ class Glances(Part):
                     found.setdefault(post_id, set()).add(name)
         return {post_id: frozenset(names) for post_id, names in found.items()}
 
-    def sinks(self) -> dict[str, SinkState]:
-        """The outbox by sink."""
+    def sinks(self, *, sent: bool = True) -> dict[str, SinkState]:
+        """The outbox by sink; without `sent` only what is not sent, which an index finds however many were."""
         columns = t.deliveries.c
         waits = sa.and_(columns.status == DeliveryStatus.PENDING.value, columns.error.is_not(None))
         failing = sa.func.sum(sa.case((waits, 1), else_=0))
         count = [sa.func.sum(sa.case((columns.status == status.value, 1), else_=0)) for status in DeliveryStatus]
         query: sa.Select[Any] = sa.select(columns.sink, *count, failing).group_by(columns.sink)
+        if not sent:
+            unsent = (DeliveryStatus.PENDING.value, DeliveryStatus.PARKED.value)
+            query = query.where(columns.status.in_(unsent))
         with self.db.read() as connection:
             rows = connection.execute(query).all()
             return {
-                sink: SinkState(sink, int(sent), int(pending), int(parked), int(failed), self._error(connection, sink))
-                for sink, pending, sent, parked, failed in rows
+                sink: SinkState(sink, int(done), int(pending), int(parked), int(failed), self._error(connection, sink))
+                for sink, pending, done, parked, failed in rows
             }
 
     def _error(self, connection: sa.Connection, sink: str) -> str | None:

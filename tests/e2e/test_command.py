@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from e2e.installation import COMMAND, Installation
+from e2e.installation import COMMAND, Installation, until
 from e2e.site import FORUM_SETTINGS, Entry, Site, forum
 
 pytestmark = pytest.mark.e2e
@@ -332,3 +333,25 @@ def _seconds(command: list[str]) -> float:
     began = time.perf_counter()
     _out(command)
     return time.perf_counter() - began
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_crawl_goes_quietly_and_gives_its_sources_back(
+    site: Site, tmp_path: Path, number: signal.Signals
+) -> None:
+    place = Installation(tmp_path)
+    slow = Site(feeds={"/feed": [Entry("1", COMPLAINT)]}, slow={"/feed": 30.0})
+    place.configure(f"  - {{name: slow, kind: feed, url: '{slow.url}/feed'}}")
+    process = place.start("crawl")
+    try:
+        until(lambda: slow.served["/feed"], 60, "the page was asked for")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode != 0 and "Traceback" not in err, err
+        assert until(lambda: not place.processes(), 5), "children were left behind"
+    finally:
+        place.kill_all()
+        slow.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "mentions.db")) as base:
+        assert base.execute("SELECT lease_run FROM sources").fetchall() == [(None,)]
+    place.run("ledger")

@@ -28,7 +28,6 @@ import sentiment
 from crawler.app import App, health
 from crawler.app.service import ServiceParent
 from crawler.model import Alert
-from crawler.store import Store
 
 pytestmark = pytest.mark.e2e
 
@@ -87,11 +86,9 @@ class World:
 
     def alerts(self, key: str) -> list[Alert]:
         """Every alert of that condition, oldest first."""
-        store = Store.open(f"sqlite:///{self.database}")
-        try:
-            return [alert for alert in store.alerts.list()[::-1] if alert.key == key]
-        finally:
-            store.close()
+        rows = self.ask("SELECT id, key, cause, source, resolved_at FROM alerts ORDER BY id")
+        found = [Alert(name, cause, source, resolved_at=at, id=row) for row, name, cause, source, at in rows]
+        return [alert for alert in found if alert.key == key]
 
     def raised(self, key: str) -> Alert | None:
         """The open alert of that condition."""
@@ -276,7 +273,7 @@ def test_two_services_never_run_a_slot_twice_and_late_writes_are_refused(world: 
     world.news.feeds["/slow"] = [Entry("s1", "Nova Pay is slow")]
     world.news.slow["/slow"] = 5.0
     world.configure(f"  - {{name: slow, kind: feed, url: '{world.news.url}/slow', every: 1h}}\n")
-    place = Installation(world.place.folder, {"MENTION_CRAWLER__WEB__PORT": str(_free_port())})
+    place = Installation(world.place.folder, port=world.place.port)
     until(lambda: world.news.served["/slow"], 30, "the first service has asked for the slow page")
     stopped = list(world.place.processes())
     for pid in stopped:
@@ -287,9 +284,12 @@ def test_two_services_never_run_a_slot_twice_and_late_writes_are_refused(world: 
         with closing(sqlite3.connect(world.database, timeout=20)) as base, base:
             base.execute("UPDATE sources SET lease_until = lease_until - 120000000")
         until(lambda: world.ask("SELECT 1 FROM posts WHERE text LIKE '%slow%'"), 60, "the second takes over")
+        taken = until(lambda: world.raised("process:web"), 20, "its web server finds the port taken, and says so")
+        assert f"127.0.0.1:{place.port}" in taken.cause and "set web.port" in taken.cause
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-        time.sleep(5)
+        until(lambda: world.ask("SELECT 1 FROM runs WHERE lost"), 20, "the late run was taken away")
+        time.sleep(3)
         runs = world.ask(
             "SELECT source_id, slot, lost, new + seen + edited, owner FROM runs WHERE ended_at IS NOT NULL"
         )
@@ -299,6 +299,7 @@ def test_two_services_never_run_a_slot_twice_and_late_writes_are_refused(world: 
         assert len({owner for *_, owner in runs}) >= 2, "both services crawled"
         assert world.ask("SELECT count(*) FROM posts WHERE text LIKE '%slow%'") == [(1,)]
         assert second.stop() == 0
+        assert world.over("process:web") and "Traceback" not in second.log.read_text()
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
