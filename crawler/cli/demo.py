@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +87,22 @@ def _show_findings(app: App, as_json: bool) -> None:
     from crawler.app.views import mention_rows, ticket_rows
 
     if not as_json:
-        print("\nMentions (the newest 15)")
-    show(mention_rows(app, {}, 15), MENTION_COLUMNS, as_json)
+        print("\nMentions (the newest of each source)")
+    show(_some_of_each(mention_rows(app, {}, 0), "source", 3), MENTION_COLUMNS, as_json)
     if not as_json:
-        print("\nTickets, with the reason why (the newest 15)")
-    show(ticket_rows(app, {}, 15), TICKET_COLUMNS, as_json)
+        print("\nTickets, with the reason why (some of each priority)")
+    show(_some_of_each(ticket_rows(app, {}, 0), "priority", 4), TICKET_COLUMNS, as_json)
+
+
+def _some_of_each(rows: Iterable[Mapping[str, Any]], column: str, count: int) -> list[Mapping[str, Any]]:
+    """The first `count` rows of each value of `column`, in the order they come."""
+    seen: Counter[Any] = Counter()
+    chosen = []
+    for row in rows:
+        seen[row[column]] += 1
+        if seen[row[column]] <= count:
+            chosen.append(row)
+    return chosen
 
 
 def _close_books(app: App, first: Any, second: Any, as_json: bool) -> int:
