@@ -29,6 +29,10 @@ _BARE: Final = re.compile(
     r"(?<![^.!?]) *(?:what|why|who|how|really|wtf|что|че|как|правда|серьезно|що|шо|як|справді)? *\?+"
 )
 _SENTENCE: Final = re.compile(r"[^.!?]+[.!?]*")
+_ONE_QUESTION: Final = re.compile(r"\s*[^.!?]+\?+\s*")
+_TURNED: Final = re.compile(
+    r"^\W*(?:do|does|did|is|are|was|were|can|could|will|would|has|have|should|may)(?:n't)? (?!you kidding|you serious)\w"
+)
 _RAGE: Final = re.compile(r"\?!|!\?|\?{4,}|!{3,}")
 _ADDRESSED: Final = re.compile(
     r"^@\w+|(?<!\w)(?:you|your|u|ur|i|i'm|my|me|we|вы|вас|вам|ваш\w*|ты|тебя|тебе|"
@@ -116,8 +120,12 @@ def _mark(plain: str) -> list[_Evidence]:
     parts = [_Evidence(1.4, "question mark")]
     if QUESTION_WORDS.search(_asked(plain)):
         parts.append(_Evidence(0.7, "question word"))
+    if _TURNED.search(_asked(plain)):
+        parts.append(_Evidence(0.7, "begins with the verb"))
     if _ADDRESSED.search(plain):
         parts.append(_Evidence(0.7, "speaks to somebody"))
+    if len(plain) <= SHORT and _ONE_QUESTION.fullmatch(plain):
+        parts.append(_Evidence(0.6, "is one question"))
     if plain.rstrip().endswith("?"):
         parts.append(_Evidence(0.4, "ends with the question"))
     return parts
