@@ -113,7 +113,10 @@ def _question(low: str, plain: str) -> list[_Evidence]:
         parts += _mark(plain)
     elif not parts:
         return []
-    return parts + _cues(cues("rhetorical"), plain) + _not_asking(low, plain)
+    against = _cues(cues("rhetorical"), plain) + _not_asking(low, plain)
+    if parts and not against and len(plain) <= SHORT and _ONE_QUESTION.fullmatch(plain):
+        parts.append(_Evidence(0.6, "is one question"))
+    return parts + against
 
 
 def _mark(plain: str) -> list[_Evidence]:
@@ -124,8 +127,6 @@ def _mark(plain: str) -> list[_Evidence]:
         parts.append(_Evidence(0.7, "begins with the verb"))
     if _ADDRESSED.search(plain):
         parts.append(_Evidence(0.7, "speaks to somebody"))
-    if len(plain) <= SHORT and _ONE_QUESTION.fullmatch(plain):
-        parts.append(_Evidence(0.6, "is one question"))
     if plain.rstrip().endswith("?"):
         parts.append(_Evidence(0.4, "ends with the question"))
     return parts
