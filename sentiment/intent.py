@@ -31,7 +31,7 @@ _BARE: Final = re.compile(
 _SENTENCE: Final = re.compile(r"[^.!?]+[.!?]*")
 _ONE_QUESTION: Final = re.compile(r"\s*[^.!?]+\?+\s*")
 _TURNED: Final = re.compile(
-    r"^\W*(?:do|does|did|is|are|was|were|can|could|will|would|has|have|should|may)(?:n't)? (?!you kidding|you serious)\w"
+    r"^\W*(?:do|does|did|is|are|was|were|can|could|will|would|has|have|should)(?:n't)? (?!you (?:kidding|serious))\w"
 )
 _RAGE: Final = re.compile(r"\?!|!\?|\?{4,}|!{3,}")
 _ADDRESSED: Final = re.compile(
