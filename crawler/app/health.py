@@ -200,7 +200,7 @@ _LOOKS: dict[str, Callable[[App], str]] = {
 }
 _HINTS = {
     "database": "mention-crawler upgrade creates it or brings it up to date",
-    "disk": "free some space, or set `keep` shorter",
+    "disk": "free some space; collecting goes on by itself",
     "model": "reinstall the package, or set sentiment.model",
     "sinks": "mention-crawler check names the place",
 }

@@ -178,7 +178,9 @@ class ServiceParent:
         return any(alert.key == PAUSED_BY_DISK for alert in self.app.store.alerts.open())
 
     def _finished(self, run_id: int) -> None:
-        self.runs.pop(run_id, None)
+        run = self.runs.pop(run_id, None)
+        if run is not None:
+            logger.info("crawled", extra={"run": run_id, "source": run.source.name})
         for role in self.fallen:
             self._clear(f"{PROCESS}crawl-{role}")
         self.fallen.clear()
@@ -192,12 +194,13 @@ class ServiceParent:
         run = self.runs.pop(run_id, None)
         if run is None:
             return
+        logger.warning("the crawl failed: %s", reason, extra={"run": run_id, "source": run.source.name})
         store = self.app.store
         try:
             later = next_run_at(self.app, store.sources.get(run.source.name), Verdict.FAILED)
             store.runs.finish(run, Verdict.FAILED, reason, 0.0, later)
         except LeaseLost:
-            logger.info("run %s was taken over by another service", run_id)
+            logger.info("another service has it now", extra={"run": run_id, "source": run.source.name})
 
     def _stop(self) -> None:
         self.stopping = True

@@ -242,6 +242,9 @@ def test_a_broken_config_is_named_by_place(place: Installation, tmp_path: Path) 
     broken.config.write_text("brands: [{name: Nova Pay}]\nsources:\n  - {name: a, kind: fed}\n")
     ended = broken.run("crawl", code=2)
     assert f"{broken.config}:3:" in ended.err and "known: " in ended.err and "feed" in ended.err
+    broken.config.write_text("brands: [{name: Nova Pay}]\nalerts: {send_to: [ops@shop.example]}\n")
+    said = broken.run("check", code=2).out
+    assert ":2:20: alerts: ops@shop.example can only be reached by a sink of kind email" in said
     assert not list(tmp_path.glob("data/*.db-wal")), "nothing was opened for a config that is wrong"
 
 

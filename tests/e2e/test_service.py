@@ -183,8 +183,10 @@ def test_a_broken_edit_changes_nothing_and_heals_itself(world: World, service: S
     world.place.config.write_text("sources:\n  - {name: news, kind: fed}\nbrnds: []\n")
     alert = until(lambda: world.raised("config"), ALERT_SECONDS, "the alert")
     assert ":3:1" in alert.cause and "brands" in alert.cause
+    for pid in roles(service).values():
+        os.kill(pid, signal.SIGKILL)
     text = world.say("while-broken")
-    until(lambda: world.ticketed(text), 30, "the old config stays in force")
+    until(lambda: world.ticketed(text), 60, "the old config stays in force, also for processes that start now")
     assert json.loads(service.get("/readyz")[1])["causes"]
     world.configure()
     until(lambda: world.over("config"), 40, "healed")
@@ -195,9 +197,10 @@ def test_a_broken_edit_changes_nothing_and_heals_itself(world: World, service: S
 @pytest.mark.parametrize("role", ["worker", "web", "crawl"])
 def test_a_killed_child_comes_back(world: World, service: Service, role: str) -> None:
     key = "process:crawl-http" if role == "crawl" else f"process:{role}"
-    pid = until(lambda: roles(service).get(role), 30, role)
+    until(lambda: world.over(key), 40, "the outage before")
+    pid, before = until(lambda: roles(service).get(role), 30, role), len(world.alerts(key))
     os.kill(pid, signal.SIGKILL)
-    until(lambda: world.alerts(key), 20, "the alert")
+    until(lambda: len(world.alerts(key)) > before, 20, "the alert")
     assert "SIGKILL" in world.alerts(key)[-1].cause
     until(lambda: world.over(key), 40, "resolved")
     text = world.say(f"after-{role}")
@@ -316,6 +319,7 @@ def test_it_drains_at_sigterm_and_leaves_nothing(world: World, service: Service)
     assert world.ask("SELECT count(*) FROM sources WHERE lease_run IS NOT NULL") == [(0,)]
     log = [json.loads(line) for line in service.log.read_text().splitlines()]
     assert all({"at", "level", "logger", "message"} <= row.keys() for row in log)
+    assert {row["source"] for row in log if "source" in row and isinstance(row["run"], int)} >= {"news", "flaky"}
     Installation(world.place.folder).run("ledger")
     assert set(world.desk.created().values()) == {1}
 
