@@ -23,6 +23,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from e2e.installation import Installation, Service, _free_port, until
 from e2e.site import Entry, Site
+from postgres_server import PostgresServer
 
 import sentiment
 from crawler.app import App, health
@@ -322,6 +323,30 @@ def test_it_drains_at_sigterm_and_leaves_nothing(world: World, service: Service)
     assert {row["source"] for row in log if "source" in row and isinstance(row["run"], int)} >= {"news", "flaky"}
     Installation(world.place.folder).run("ledger")
     assert set(world.desk.created().values()) == {1}
+
+
+@pytest.mark.postgres
+def test_it_serves_on_postgresql_by_the_url_alone(tmp_path: Path, postgres: PostgresServer) -> None:
+    url, site = postgres.new_database(), Site()
+    site.feeds["/feed"] = [Entry("1", "Nova Pay lost my transfer")]
+    place = Installation(tmp_path, {"MENTION_CRAWLER__DATABASE__URL": url})
+    hook = f"{{name: hook, kind: webhook, url: '{site.url}/hook', lookup_url: '{site.url}/hook/{{key}}'}}"
+    rule = "tickets: {when: [negative, neutral, positive], sure_at_least: 0.5, send_to: [desk, hook]}"
+    news = f"  - {{name: news, kind: feed, url: '{site.url}/feed', every: 1s}}"
+    place.configure(news, f"sinks: [{hook}]", tickets=rule)
+    service = Service(place)
+    try:
+        until(lambda: len(site.tickets) == 1, 60, "the first ticket")
+        os.kill(until(lambda: roles(service).get("crawl"), 20), signal.SIGKILL)
+        site.feeds["/feed"] = [*site.feeds["/feed"], Entry("2", "Nova Pay found my transfer")]
+        until(lambda: len(site.tickets) == 2, 40, "the second ticket")
+        assert service.get("/metrics")[1].count('sink="hook",status="sent"} 2.0') == 1
+        assert service.stop() == 0
+    finally:
+        service.kill()
+        site.close()
+    assert set(site.created().values()) == {1} and not list(tmp_path.rglob("*.db"))
+    assert place.json("ledger")[0]["tickets"] == 2
 
 
 def test_a_full_disk_pauses_collecting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
