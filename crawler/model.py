@@ -170,7 +170,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place where an entity stands: offsets into the post's `title + "\\n" + text` (title part only if a title exists)."""
+    """One place where an entity stands: offsets into `title, newline, text` of the post (no title: the text)."""
 
     entity: str
     kind: EntityKind
@@ -227,7 +227,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to a ticket that already exists: a comment and/or a new priority or status. `key` is unique per change."""
+    """What happens to a ticket that exists: a comment, a new priority, a new status. `key` is unique per change."""
 
     key: str
     comment: str | None = None
