@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from crawler.app import App, logs, now
 from crawler.app.health import watch
 from crawler.app.hosting import child_arguments, next_run_at, schedule_of
 from crawler.app.working import renewed, worker_main
-from crawler.engine.clock import may_run, opens, slot_key
+from crawler.engine.clock import Ticker, may_run, opens, slot_key
 from crawler.engine.errands import errand
 from crawler.engine.processes import CrawlCrew, Limits
 from crawler.engine.supervisor import Service, Supervisor
@@ -60,6 +61,9 @@ class ServiceParent:
         self.crew = CrawlCrew(child_main, arguments, Limits(), self._finished, self._failed, self._lost)
         self.file_seen: tuple[float, int] | None = self._file_state()
         self.due: dict[str, float] = {}
+        # APScheduler is the clock only: its thread rings, the main thread, which owns the children, acts.
+        self.rung = threading.Event()
+        self.clock = Ticker(self.rung.set)
         self.stopping = False
         self.fallen: set[str] = set()
         self.raised: set[str] = set()
@@ -86,10 +90,14 @@ class ServiceParent:
             if alert.key.startswith(PROCESS):
                 self._clear(alert.key)
         self.sync()
+        self.clock.start()
         logger.info("serving %s", self.path)
 
     def tick(self) -> None:
-        """Once a second. A database that does not answer costs this tick, not the service."""
+        """Once for each stroke of the clock. A database that does not answer costs this tick, not the service."""
+        if not self.rung.is_set():
+            return
+        self.rung.clear()
         try:
             if self._every("reload", RELOAD_EVERY):
                 self._reload()
@@ -105,6 +113,7 @@ class ServiceParent:
 
     def close(self) -> None:
         """End children and the database. What we said of our processes is over with them."""
+        self.clock.stop()
         self._drain(0.0)
         self.crew.kill()
         for key in [key for key in self.raised if key.startswith(PROCESS)]:

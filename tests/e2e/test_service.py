@@ -358,11 +358,13 @@ def test_a_full_disk_pauses_collecting(tmp_path: Path, monkeypatch: pytest.Monke
     try:
         parent.begin()
         monkeypatch.setattr(health, "free_bytes", lambda place: 100 << 20)
+        parent.rung.set()
         parent.tick()
         assert [alert.key for alert in app.store.alerts.open()] == ["disk"] and not parent.runs
         assert "100 MiB" in app.store.alerts.open()[0].cause
         monkeypatch.undo()
         parent.due.clear()
+        parent.rung.set()
         parent.tick()
         assert app.store.alerts.open() == [] and len(parent.runs) == 1
     finally:
