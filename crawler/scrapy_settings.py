@@ -20,6 +20,12 @@ COOKIES_ENABLED = False
 REFERER_ENABLED = True
 REFERRER_POLICY = "no-referrer"
 
+# Sites that offer several tongues show what their readers wrote.
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "uk,ru;q=0.9,en;q=0.8",
+}
+
 # Nobody may talk to the process, and it talks to http and https only.
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
@@ -81,5 +87,7 @@ EXTENSIONS = {"scrapy.extensions.telnet.TelnetConsole": None, "scrapy.extensions
 def as_dict(user_agent: str = "", allow_private: Iterable[object] = ()) -> dict[str, Any]:
     """These settings for a crawl child, with the agent and the private networks that the config names."""
     settings = {name: value for name, value in globals().items() if name.isupper()}
+    # A child is handed its spider classes; looking for them would load the browser's half into every child.
+    settings["SPIDER_MODULES"] = []
     settings["EGRESS_ALLOW_PRIVATE"] = [str(network) for network in allow_private]
     return settings | ({"USER_AGENT": user_agent} if user_agent else {})

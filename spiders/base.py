@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -31,6 +32,10 @@ from spiders.verdicts import Finding
 
 logger = logging.getLogger(__name__)
 
+# One thread stores for all runs of a process: a database takes one writer at a time, and more threads only fight.
+_STORING = ThreadPoolExecutor(1, thread_name_prefix="intake")
+
+STAND_STILL = 0.02
 MIB = 1024 * 1024
 DEPTH = 3
 T = TypeVar("T")
@@ -77,7 +82,7 @@ class Intake(Protocol):
         verdict: Verdict | None = None,
         error: str | None = None,
     ) -> None:
-        """Counts what left no document (304, error pages), broken entries, and at the end of a run its verdict."""
+        """Counts what left no document (304, error pages), broken entries, at the end of a run its verdict. Quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +268,17 @@ class SourceSpider(scrapy.Spider):
     async def _taken(self, response: Response) -> list[Request]:
         if response.status == 304:
             self._tally.showed += 1
-            await self._note(fetched=1, unchanged=1)
+            self._note(fetched=1, unchanged=1)
             return []
         if finding := verdicts.of_status(response):
-            await self._note(fetched=1)
+            self._note(fetched=1)
             return self._refused(response, finding)
         # Read on the loop, so that a parser that hangs in C silences the beat; only the database is waited for aside.
-        reading, outcomes = await asyncio.to_thread(self._store, response, self.read(response))
+        storing = _STORING.submit(self._store, response, self.read(response))
+        # A moment of standing still costs less than two threads that fight for the interpreter; a locked database,
+        # which takes longer, is waited for while the loop goes on beating.
+        wait([storing], STAND_STILL)
+        reading, outcomes = await asyncio.wrap_future(storing)
         if reading.finding:
             self._found(reading.finding)
         if outcomes is None:
@@ -371,7 +380,8 @@ class SourceSpider(scrapy.Spider):
         request.meta.setdefault("download_maxsize", self.max_bytes)
         request.meta.update(hop=depth, asked=request.url)
         request.meta.setdefault("chain", request.url)
-        if not paging:
+        # An open walk must see the page again, changed or not: the rest of its list is still unread.
+        if not paging and not self._remembered(request.url).get("open"):
             for header, value in self._conditions(request.url).items():
                 request.headers.setdefault(header, value)
         # `_visited` knows what this run asked for; Scrapy's filter would drop a retry from the first page.
@@ -410,9 +420,9 @@ class SourceSpider(scrapy.Spider):
     def _found(self, finding: Finding) -> None:
         self._tally.findings.append(finding)
 
-    async def _note(self, **counts: Any) -> None:
+    def _note(self, **counts: Any) -> None:
         assert self.intake is not None
-        await asyncio.to_thread(self.intake.note, **counts)
+        self.intake.note(**counts)
 
     async def closed(self, reason: str) -> None:
         """Ends the run: one verdict for everything that was found."""
@@ -420,7 +430,7 @@ class SourceSpider(scrapy.Spider):
             self._found(Finding(Verdict.FAILED, "the run was ended at its time limit; what it read before is kept"))
         end = verdicts.sum_up(self._tally.findings, self._tally.showed)
         try:
-            await self._note(verdict=end.verdict, error=end.why or None)
+            self._note(verdict=end.verdict, error=end.why or None)
         finally:
             if self._on_closed:
                 self._on_closed()

@@ -28,13 +28,17 @@ class Wish:
 
 
 def browser_path() -> Path | None:
-    """The browser to start: Playwright's own, else Debian's chromium, else Chrome; None when there is none."""
+    """The browser to start: Playwright's own, else Debian's chromium, else Chrome; None when there is none.
+
+    MENTION_CRAWLER_CHROMIUM in the environment names another one; then no other is taken.
+    """
     return next((path for path in _candidates() if path.is_file() and os.access(path, os.X_OK)), None)
 
 
 def _candidates() -> Iterable[Path]:
     if chosen := os.environ.get("MENTION_CRAWLER_CHROMIUM"):
         yield Path(chosen)
+        return
     default = Path.home() / ".cache" / "ms-playwright"
     own = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
     yield from sorted(own.glob("chromium-*/chrome-linux*/chrome"), reverse=True)

@@ -49,7 +49,9 @@ class Forum:
             for n in shown
         )
         more = f"<a rel=next href='/f?page={page + 1}'>next</a>" if page * self.per_page < self.posts else ""
-        request.send(body + more)
+        tag = f'"{self.posts}-{page}"'
+        known = request.headers.get("If-None-Match") == tag
+        request.send("" if known else body + more, status=304 if known else 200, ETag=tag)
 
 
 def forum_job(site: RoughSite, **more: Any) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def test_a_second_run_walks_only_to_what_it_knows(site: RoughSite) -> None:
     job = forum_job(site)
     first, second = run(job, job)
     assert (first["new"], len(first["documents"]), first["verdict"]) == (28, 6, "ok")
-    assert (second["new"], len(second["documents"]), second["verdict"]) == (0, 1, "ok")
+    assert (second["fetched"], second["unchanged"], second["documents"], second["verdict"]) == (1, 1, [], "ok")
 
 
 def test_new_posts_are_followed_to_the_last_known_page(site: RoughSite) -> None:
@@ -133,7 +135,7 @@ def test_a_run_that_died_is_completed_by_the_next(site: RoughSite, after: int) -
     dead, next_one, third = run({**job, "die_after": after}, job, job)
     assert dead["new"] == 5 * after
     assert next_one["new"] == 28 - 5 * after and next_one["verdict"] == "ok"
-    assert len(third["documents"]) == 1
+    assert (third["unchanged"], third["documents"]) == (1, [])
 
 
 def test_oldest_first_begins_at_the_last_page(site: RoughSite) -> None:
@@ -289,6 +291,16 @@ def test_a_page_leads_to_its_feed(site: RoughSite) -> None:
     site.routes["/feed"] = lambda request: request.send(feed(1, 2, 3), RSS)
     (told,) = run({"kind": "feed", "settings": {"url": f"{site.url}/"}})
     assert (told["new"], told["verdict"]) == (3, "ok")
+
+
+def test_without_a_browser_a_run_fails_and_says_how_to_get_one(
+    site: RoughSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MENTION_CRAWLER_CHROMIUM", "/no/such/browser")
+    site.routes["/p"] = lambda request: request.send("<article>text</article>")
+    (told,) = run({"kind": "browser", "settings": {"url": f"{site.url}/p", "item": "article"}})
+    assert told["verdict"] == "failed" and "apt-get install chromium" in told["error"], told
+    assert told["documents"] == []
 
 
 def scrapy(*words: str, folder: Path = PROJECT) -> subprocess.CompletedProcess[str]:
