@@ -42,7 +42,7 @@ def root_of(response: TextResponse) -> Element:
 def text_of(element: Element, without: Collection[Element] = ()) -> str:
     """What a reader sees of an element, broken into lines as `crawler.text.strip_markup` does it; linear time.
 
-    Elements of `without` are left out.
+    Elements of `without` inside it are left out.
     """
     if isinstance(element, str):
         return " ".join(element.split())
@@ -59,7 +59,7 @@ def _pieces(element: Element, without: set[Element]) -> Iterator[str]:
     """Words and breaks in the order of the page; whole elements are skipped where they say nothing or are unwanted."""
     skipped: Element = None
     for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):
-        if skipped is None and event == "start" and (node.tag in _DROPPED or node in without):
+        if skipped is None and event == "start" and (node.tag in _DROPPED or (node in without and node is not element)):
             skipped = node
         elif skipped is None and event in ("start", "end"):
             yield _mark(node.tag, event)

@@ -23,6 +23,16 @@ from spiders.selecting import Selecting, picker
 _NEXT = "link[rel~=next], a[rel~=next]"
 _ANCHOR = re.compile(r"[A-Za-z]{0,20}[-_]?\d{3,20}|[A-Za-z]{1,20}[-_][0-9a-f-]{8,40}")
 _NUMBER = re.compile(r"-?\d{1,6}(?:[.,]\d{1,4})?")
+# A date among other words: "by Ada on Tue Nov 17, 2026 2:05 pm", "Додав Петро вчора о 12:30".
+_DATE_INSIDE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)?"
+    r"|\d{1,2}[./]\d{1,2}[./]\d{4}(?:\D{1,5}\d{1,2}:\d\d)?"
+    r"|\d{1,2} [^\W\d]{3,12}\.?,? \d{4}(?:\D{1,6}\d{1,2}:\d\d)?"
+    r"|[^\W\d]{3,9}\.? \d{1,2},? \d{4}(?:\D{1,6}\d{1,2}:\d\d(?: ?[ap]m)?)?"
+    r"|(?:сегодня|вчера|сьогодні|вчора|today|yesterday)(?:\D{1,5}\d{1,2}:\d\d)?"
+    r"|\d{1,3} [^\W\d]{1,10}\.? (?:назад|тому|ago)",
+    re.I,
+)
 _DATE_PARTS = re.compile(r"[»«·|•\n]|,?\s+#|\s[-–—]\s|:\s")
 
 
@@ -175,7 +185,10 @@ class _Reader:
         if when := parse_when(said, self.now, tz=zone):
             return when
         parts = [part.strip() for part in _DATE_PARTS.split(said[:400]) if part.strip()]
-        return next((when for part in reversed(parts) if (when := parse_when(part, self.now, tz=zone))), None)
+        inside = (found[0] for found in _DATE_INSIDE.finditer(said[:400]))
+        return next(
+            (when for part in (*inside, *reversed(parts)) if (when := parse_when(part, self.now, tz=zone))), None
+        )
 
 
 def told_apart(posts: list[Post]) -> list[Post]:

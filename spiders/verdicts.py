@@ -20,6 +20,7 @@ from spiders.polite import RobotsDenied
 LOOK_AT = 200_000
 # Walls are short; a long page that merely holds a captcha in its comment form is no wall.
 FEW_WORDS = 250
+SHELL_WORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,22 @@ def of_nothing(response: Response, usual: int) -> Finding:
         return Finding(
             Verdict.BLOCKED, f"{response.url}: {wall}; nothing gets around it: ask the owner or pause the source"
         )
+    drawn = "; JavaScript draws this page: try `kind: browser`" if _is_shell(response) else ""
     if usual:
         why = (
             f"no posts, but {usual} the time before: the site may have changed; run `preview` and correct the selectors"
         )
         return Finding(Verdict.CHANGED, f"{response.url}: {why}")
-    return Finding(Verdict.EMPTY, f"{response.url}: no posts found; check `url` and the selectors with `preview`")
+    return Finding(
+        Verdict.EMPTY, f"{response.url}: no posts found; check `url` and the selectors with `preview`{drawn}"
+    )
+
+
+def _is_shell(response: Response) -> bool:
+    """True for a page with scripts and next to no words."""
+    if not isinstance(response, TextResponse) or b"<script" not in response.body[:LOOK_AT].lower():
+        return False
+    return len(strip_markup(response.text[:LOOK_AT]).split()) < SHELL_WORDS
 
 
 def wall_of(response: Response) -> str | None:

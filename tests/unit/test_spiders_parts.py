@@ -105,6 +105,47 @@ def test_text_without_quotes() -> None:
     assert text_of(element, element.findall("blockquote")) == "I say so"
 
 
+def test_a_quote_that_is_the_post_itself_is_read() -> None:
+    """vBulletin keeps the words of a post in a blockquote; the quotes inside it are still left out."""
+    item = tree("<div><blockquote>I say <blockquote>they said</blockquote> so</blockquote></div>")
+    outer, inner = item.iter("blockquote")
+    assert text_of(outer, [outer, inner]) == "I say so"
+
+
+def read_page(body: str, **settings: Any) -> list[Post]:
+    given = {"url": URL, "item": "article", **settings}
+    spider = PageSpider(source=Source("p", "page", PageSpider.Settings(**given)))
+    reading = spider.read(answers.response_of(Document(URL, 200, {"content-type": "text/html"}, body.encode(), NOW)))
+    assert not reading.broken, reading.finding
+    return list(reading.posts)
+
+
+@pytest.mark.parametrize(
+    ("said", "when"),
+    [
+        ("Сообщение Вася » 17 ноя 2026, 14:05", "2026-11-17T12:05"),
+        ("by Ada on Tue Nov 17, 2026 2:05 pm", "2026-11-17T12:05"),
+        ("Додав Петро вчора о 12:30", "2026-11-19T10:30"),
+        ("asked 2026-11-17 23:47:24 -0500", "2026-11-18T04:47"),
+        ("#7 · 17.11.2026, 14:05 · Скарга", "2026-11-17T12:05"),
+        ("Гість, 3 години тому", "2026-11-20T09:00"),
+        ("Ада | 17 листопада 2026 о 14:05", "2026-11-17T12:05"),
+        ("давно", None),
+    ],
+)
+def test_dates_among_other_words(said: str, when: str | None) -> None:
+    (post,) = read_page(f"<article>text <i>{said}</i></article>", fields={"published_at": "i"}, timezone="Europe/Kyiv")
+    assert (post.published_at.isoformat()[:16] if post.published_at else None) == when
+
+
+def test_posts_that_share_a_link_are_told_apart() -> None:
+    body = (
+        "".join(f"<article><a href='/topic'>#</a>Words {n}</article>" for n in range(3)) + "<article>Words 1</article>"
+    )
+    posts = read_page(body, fields={"url": "a"})
+    assert len({post.platform_id or post.url for post in posts}) == 4
+
+
 # --- charsets
 
 
@@ -245,6 +286,12 @@ def test_many_findings_are_summed_up_in_few_words() -> None:
 )
 def test_walls(body: str, wall: bool) -> None:
     assert bool(verdicts.wall_of(page(body))) is wall
+
+
+def test_a_page_that_javascript_draws_is_called_so() -> None:
+    shell = page("<title>App</title><div id=root></div><script src=/app.js></script>")
+    assert "kind: browser" in verdicts.of_nothing(shell, 0).why
+    assert "kind: browser" not in verdicts.of_nothing(page("<p>" + "word " * 100 + "</p><script></script>"), 0).why
 
 
 def test_a_redirect_to_a_log_in_page_is_a_wall() -> None:
