@@ -57,6 +57,7 @@ class ArticleSpider(LinkedSpider):
             yield Request(url)
 
     def posts(self, response: Response) -> Iterable[Post]:
+        """The article and its comments; nothing of a list or a feed."""
         if _is_feed(response):
             return
         root, speakers = self._read_page(response)
@@ -67,6 +68,7 @@ class ArticleSpider(LinkedSpider):
             yield from told_apart(list(self.each(speakers.wanted(COMMENTS), speakers.post)))
 
     def follow(self, response: Response) -> Iterable[Request]:
+        """Articles that a list or a feed names."""
         if _is_feed(response):
             links = [dict.get(entry, "link") for entry in feed.parsed(response).entries]
             return [Request(url) for url in map(response.urljoin, filter(None, links)) if url.startswith("http")]

@@ -57,6 +57,7 @@ class FeedSpider(SourceSpider):
         self._parsed: tuple[Response, Any] | None = None
 
     def posts(self, response: Response) -> Iterable[Post]:
+        """Entries of the feed, the newest 5,000; none of an HTML page."""
         shape = shape_of(response.body)
         if shape == "json":
             feed = self._json(response)
@@ -68,6 +69,7 @@ class FeedSpider(SourceSpider):
         return self.each(feed.entries[: feed_cut.NEWEST], _Entries(feed, self.now(response), self.settings_.timezone))
 
     def follow(self, response: Response) -> Iterable[Request]:
+        """The next page of a paged feed, or the feed that an HTML page advertises."""
         shape = shape_of(response.body)
         if shape == "html":
             return [Request(url) for url in self._advertised(response)[:1]]
@@ -79,6 +81,7 @@ class FeedSpider(SourceSpider):
         return [self.next_page(response.urljoin(following))] if isinstance(following, str) and following else []
 
     def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
+        """An HTML page without a feed is a wall, or the wrong address."""
         if shape_of(response.body) != "html" or self._advertised(response):
             return None
         wall = verdicts.wall_of(answers.as_html(response)) or "an HTML page instead of a feed, and it links to no feed"

@@ -95,12 +95,14 @@ class PageSpider(SourceSpider):
             self._picks = _Picks(source.settings)
 
     def posts(self, response: Response) -> Iterable[Post]:
+        """One post an item."""
         root, picks = self._root(response), self._picks
         items = [item for item in picks.item.all(root) if not isinstance(item, str)]
         reader = _Reader(response.url, self.now(response), self.settings_, picks, root)
         return told_apart(list(self.each(items, reader)))
 
     def follow(self, response: Response) -> Iterable[Request]:
+        """Chosen links, and the next page."""
         root, picks = self._root(response), self._picks
         base = _base(root, response.url)
         for link in picks.links.values(root) if picks.links else ():

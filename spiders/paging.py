@@ -85,6 +85,7 @@ class Walk:
         return {"top": self.top} if done else {"top": list(self.state.get("top", ())), "open": True}
 
     def reached(self, marks: Sequence[str]) -> bool:
+        """True when a page closes with a post that headed the last complete run."""
         return bool(marks) and marks[-1] in self.state.get("top", ())
 
     def stops(self, posts: Sequence[Post], fresh: int) -> bool:

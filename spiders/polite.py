@@ -42,9 +42,11 @@ class Rules:
     why: str = ""
 
     def allows(self, url: str, agent: str) -> bool:
+        """Whether the site lets this agent fetch the address."""
         return bool(self.parser.can_fetch(url, agent))
 
     def delay(self, agent: str) -> float:
+        """Seconds between two requests that the site asks for; 0 when it asks for none."""
         return float(self.parser.crawl_delay(agent) or 0.0)
 
 
@@ -82,6 +84,7 @@ class Robots:
         return cls(crawler)
 
     async def process_request(self, request: Request) -> None:
+        """Raises RobotsDenied for what the site forbids; slows down where it asks for that."""
         if request.meta.get("dont_obey_robotstxt") or not request.url.startswith(("http://", "https://")):
             return
         rules = await self._rules(request)
@@ -145,6 +148,7 @@ class PoliteRetry(RetryMiddleware):
     """Scrapy's retry, but a site that asks for time gets it: a short wait is kept here, a long one ends the request."""
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:  # type: ignore[override]
+        """The answer, or the same request again after the wait that the site asked for."""
         wait = retry_after(response) if response.status in (429, 503) else None
         if wait is None:
             if response.status == 429:

@@ -105,6 +105,7 @@ class Speakers:
         return url if url and url != canonical_url(self.url) else None
 
     def author(self, value: Any) -> Author:
+        """Who wrote it: a name, an object, a list of either, or a reference to a node of the page."""
         who = resolved(first(value), self.ids)
         name = text(who)
         if not name:
@@ -114,6 +115,7 @@ class Speakers:
         return Author(name, handle or None, canonical_url(page, self.url) if page else None)
 
     def when(self, node: Node) -> datetime | None:
+        """The first date that can be read, publication before change."""
         for name in ("datePublished", "dateCreated", "commentTime", "uploadDate", "dateModified"):
             if when := parse_when(text(node.get(name)) or None, self.now, tz=self.timezone):
                 return when
@@ -133,6 +135,7 @@ class Speakers:
         return id_ or url or canonical_url(self.url)
 
     def thread(self, one: Found) -> str | None:
+        """What a review is about, or the page that a comment stands on."""
         if one.types & REVIEWS:
             about = one.node.get("itemReviewed") or next(iter(one.around[-1:]), None)
             return text(about) or None

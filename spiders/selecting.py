@@ -29,10 +29,12 @@ class Part:
     attribute: str | None
 
     def all(self, element: Element) -> list[Any]:
+        """Everything found in an element."""
         found = [element] if self.path is None else self.path(element)
         return found if isinstance(found, list) else [found]
 
     def word(self, found: Any) -> str | None:
+        """Attribute value or text of one thing that was found, or None."""
         if isinstance(found, (str, bytes, int, float, bool)):
             return str(found).strip() or None
         if self.attribute:
