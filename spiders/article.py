@@ -13,7 +13,7 @@ from pydantic import Field
 from scrapy.http import Request, Response
 
 from crawler.model import Author, Post
-from crawler.text import canonical_url, parse_when, strip_markup
+from crawler.text import canonical_url, strip_markup
 from spiders import feed
 from spiders.html import Element, text_of
 from spiders.linked import LinkedSettings, LinkedSpider
@@ -153,10 +153,7 @@ def _when(root: Element, read: dict[str, str | None], speakers: Speakers) -> dat
     said = [_meta(root, name) for name in ("article:published_time", "datePublished", "pubdate", "date")]
     shown = [text_of(element) for element in _DATED(root)[:20]]
     candidates = [*said, *(times if len(times) == 1 else ()), *(one for one in shown if 6 <= len(one) <= 60)]
-    for one in (*candidates, read.get("date")):
-        if one and (when := parse_when(one, speakers.now, tz=speakers.timezone)):
-            return when
-    return None
+    return speakers.dates.first([*candidates, read.get("date")])
 
 
 def _meta(root: Element, name: str) -> str:

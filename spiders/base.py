@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import scrapy
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 _STORING = ThreadPoolExecutor(1, thread_name_prefix="intake")
 
 STAND_STILL = 0.02
+MOST_POSTS = 5000
 MIB = 1024 * 1024
 DEPTH = 3
 T = TypeVar("T")
@@ -212,7 +214,10 @@ class SourceSpider(scrapy.Spider):
             response = answers.as_html(response)
         self._drops = []
         try:
-            posts = tuple(self.each(self.posts(response), _sound))
+            posts = tuple(islice(self.each(self.posts(response), _sound), MOST_POSTS + 1))
+            if len(posts) > MOST_POSTS:
+                self._drops.append(f"an answer with more than {MOST_POSTS} posts: the rest is not read; narrow `item`")
+                posts = posts[:MOST_POSTS]
             requests = tuple(self.follow(response))
             cursor = self.cursor(response, posts)
             said = self.verdict(response, posts)

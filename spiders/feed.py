@@ -15,9 +15,10 @@ from pydantic import Field
 from scrapy.http import Request, Response
 
 from crawler.model import Author, Post, Source, Verdict
-from crawler.text import parse_when, strip_markup
+from crawler.text import strip_markup
 from spiders import answers, feed_cut, feed_json, verdicts
 from spiders.base import MIB, SourceSettings, SourceSpider
+from spiders.dates import Dates
 from spiders.verdicts import Finding
 
 _XML_FEED = re.compile(rb"<(?:[\w-]{1,20}:)?(rss|feed|rdf|channel|item|entry)[\s>]", re.I)
@@ -31,6 +32,8 @@ _FEED_TYPES = (
     "application/rdf+xml",
 )
 _IN_BRACKETS = re.compile(r"\(([^()@]{1,100})\)")
+# Of an entry this much is read; a post keeps 65,536 characters of it.
+LONGEST = 400_000
 _EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 
@@ -61,12 +64,13 @@ class FeedSpider(SourceSpider):
         shape = shape_of(response.body)
         if shape == "json":
             feed = self._json(response)
-            now, zone = self.now(response), self.settings_.timezone
-            return self.each(feed_json.items(feed, feed_cut.NEWEST), lambda item: feed_json.post(item, feed, now, zone))
+            dates = Dates(self.now(response), self.settings_.timezone)
+            return self.each(feed_json.items(feed, feed_cut.NEWEST), lambda item: feed_json.post(item, feed, dates))
         if shape == "html":
             return ()
         feed = self._xml(response)
-        return self.each(feed.entries[: feed_cut.NEWEST], _Entries(feed, self.now(response), self.settings_.timezone))
+        dates = Dates(self.now(response), self.settings_.timezone)
+        return self.each(feed.entries[: feed_cut.NEWEST], _Entries(feed, dates))
 
     def follow(self, response: Response) -> Iterable[Request]:
         """The next page of a paged feed, or the feed that an HTML page advertises."""
@@ -134,9 +138,9 @@ def shape_of(body: bytes) -> str:
 class _Entries:
     """Makes posts of the entries of one feed; knows which ids and links of it cannot tell entries apart."""
 
-    def __init__(self, feed: Any, now: datetime, timezone: str) -> None:
-        self.now, self.timezone = now, timezone
-        self.latest = now + timedelta(days=1)
+    def __init__(self, feed: Any, dates: Dates) -> None:
+        self.dates = dates
+        self.latest = dates.now + timedelta(days=1)
         self.language = feed.feed.get("language")
         self.home = feed.feed.get("link")
         self.ids = {id_ for id_, links in _links_of_ids(feed.entries).items() if len(links) > 1}
@@ -177,8 +181,8 @@ class _Entries:
             if not said:
                 continue
             known: struct_time | None = dict.get(entry, name + "_parsed")
-            naive = self.timezone != "UTC" and not _HAS_ZONE.search(said)
-            if when := (_utc(known) if known and not naive else parse_when(said, self.now, tz=self.timezone)):
+            naive = self.dates.timezone != "UTC" and not _HAS_ZONE.search(said)
+            if when := (_utc(known) if known and not naive else self.dates.read(said)):
                 return when if _EARLIEST <= when <= self.latest else None
         return None
 
@@ -208,6 +212,7 @@ def _text(entry: Any) -> str:
 
 
 def _plain(value: str) -> str:
+    value = value[:LONGEST]
     if "<" not in value and "&" not in value:
         return value.strip()
     text = strip_markup(value)

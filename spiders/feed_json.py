@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from crawler.model import Author, Post
-from crawler.text import parse_when, strip_markup
+from crawler.text import strip_markup
+from spiders.dates import Dates
 
 
 def load(body: bytes) -> Mapping[str, Any]:
@@ -29,7 +29,7 @@ def items(feed: Mapping[str, Any], most: int) -> list[Any]:
     return list(feed["items"][:most])
 
 
-def post(item: Mapping[str, Any], feed: Mapping[str, Any], now: datetime, timezone: str) -> Post:
+def post(item: Mapping[str, Any], feed: Mapping[str, Any], dates: Dates) -> Post:
     """One item as a post. Raises AttributeError when it is not an object, ValueError when it says nothing."""
     html, plain = _str(item.get("content_html")), _str(item.get("content_text"))
     text = strip_markup(html) or plain or strip_markup(_str(item.get("summary")))
@@ -43,7 +43,7 @@ def post(item: Mapping[str, Any], feed: Mapping[str, Any], now: datetime, timezo
         title=title,
         platform_id=str(number) if isinstance(number, (str, int)) and number != "" else None,
         author=_author(item) or _author(feed) or Author(),
-        published_at=parse_when(said, now, tz=timezone),
+        published_at=dates.read(said),
         language_hint=_str(item.get("language") or feed.get("language")) or None,
     )
 

@@ -39,7 +39,7 @@ def root_of(response: TextResponse) -> Element:
     return etree.fromstring(b"<html/>", parser) if root is None else root
 
 
-def text_of(element: Element, without: Collection[Element] = ()) -> str:
+def text_of(element: Element, without: Collection[Element] = frozenset()) -> str:
     """What a reader sees of an element, broken into lines as `crawler.text.strip_markup` does it; linear time.
 
     Elements of `without` inside it are left out.
@@ -48,14 +48,14 @@ def text_of(element: Element, without: Collection[Element] = ()) -> str:
         return " ".join(element.split())
     if not len(element):
         return " ".join((element.text or "").split())
-    return _BREAKS.sub(_broken, _SPACE.sub(" ", "".join(_pieces(element, set(without))))).strip()
+    return _BREAKS.sub(_broken, _SPACE.sub(" ", "".join(_pieces(element, without)))).strip()
 
 
 def _broken(found: re.Match[str]) -> str:
     return "\n\n" if _PARAGRAPH in found[0] or found[0].count(_BR) > 1 else "\n"
 
 
-def _pieces(element: Element, without: set[Element]) -> Iterator[str]:
+def _pieces(element: Element, without: Collection[Element]) -> Iterator[str]:
     """Words and breaks in the order of the page; whole elements are skipped where they say nothing or are unwanted."""
     skipped: Element = None
     for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):

@@ -10,6 +10,7 @@ from scrapy.http import Request, Response
 
 from crawler.model import Source
 from spiders.base import SourceSettings, SourceSpider
+from spiders.dates import Dates
 from spiders.html import Element, root_of
 from spiders.linked_data import found
 from spiders.links import article_links
@@ -47,7 +48,7 @@ class LinkedSpider(SourceSpider):
         if self._page is None or self._page[0] is not response:
             root = root_of(response)  # type: ignore[arg-type]
             nodes = found(root, response.url)
-            speakers = Speakers(response.url, self.now(response), self.settings_.timezone, nodes)
+            speakers = Speakers(response.url, Dates(self.now(response), self.settings_.timezone), nodes)
             self._page = (response, root, speakers)
         return self._page[1], self._page[2]
 

@@ -15,8 +15,8 @@ from scrapy.http import Request, Response
 
 from crawler import plugins
 from crawler.model import Author, Post, Source
-from crawler.text import parse_when
-from spiders.base import SourceSettings, SourceSpider
+from spiders.base import MOST_POSTS, SourceSettings, SourceSpider
+from spiders.dates import Dates
 from spiders.html import Element, root_of, text_of
 from spiders.selecting import Selecting, picker
 
@@ -97,8 +97,8 @@ class PageSpider(SourceSpider):
     def posts(self, response: Response) -> Iterable[Post]:
         """One post an item."""
         root, picks = self._root(response), self._picks
-        items = [item for item in picks.item.all(root) if not isinstance(item, str)]
-        reader = _Reader(response.url, self.now(response), self.settings_, picks, root)
+        items = [item for item in picks.item.all(root)[: MOST_POSTS + 1] if not isinstance(item, str)]
+        reader = _Reader(response.url, Dates(self.now(response), self.settings_.timezone), picks, root)
         return told_apart(list(self.each(items, reader)))
 
     def follow(self, response: Response) -> Iterable[Request]:
@@ -136,10 +136,10 @@ class _Picks:
 class _Reader:
     """Makes a post of one item."""
 
-    def __init__(self, url: str, now: datetime, settings: PageSettings, picks: _Picks, root: Element) -> None:
-        self.url, self.now, self.settings, self.fields = url, now, settings, picks.fields
+    def __init__(self, url: str, dates: Dates, picks: _Picks, root: Element) -> None:
+        self.url, self.dates, self.fields = url, dates, picks.fields
         self.base = _base(root, url)
-        self.without = [element for pick in picks.without for element in pick.all(root)]
+        self.without = frozenset(element for pick in picks.without for element in pick.all(root))
 
     def __call__(self, item: Element) -> Post:
         text, title, rating = self._text(item), self._get("title", item), _rating(self._get("rating", item))
@@ -183,14 +183,11 @@ class _Reader:
         return None
 
     def _date(self, said: str) -> datetime | None:
-        zone = self.settings.timezone
-        if when := parse_when(said, self.now, tz=zone):
+        if when := self.dates.read(said):
             return when
         parts = [part.strip() for part in _DATE_PARTS.split(said[:400]) if part.strip()]
         inside = (found[0] for found in _DATE_INSIDE.finditer(said[:400]))
-        return next(
-            (when for part in (*inside, *reversed(parts)) if (when := parse_when(part, self.now, tz=zone))), None
-        )
+        return self.dates.first((*inside, *reversed(parts)))
 
 
 def told_apart(posts: list[Post]) -> list[Post]:

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from crawler.model import Author, Post
-from crawler.text import canonical_url, parse_when, strip_markup
+from crawler.text import canonical_url, strip_markup
+from spiders.dates import Dates
 from spiders.linked_data import Found, Node, first, ids_of, link, resolved, text, types_of
 from spiders.page import words_id
 
@@ -37,8 +38,7 @@ class Speakers:
     """Makes posts of the nodes of one page."""
 
     url: str
-    now: datetime
-    timezone: str
+    dates: Dates
     nodes: list[Found]
     ids: dict[str, Node] = field(default_factory=dict)
 
@@ -116,10 +116,8 @@ class Speakers:
 
     def when(self, node: Node) -> datetime | None:
         """The first date that can be read, publication before change."""
-        for name in ("datePublished", "dateCreated", "commentTime", "uploadDate", "dateModified"):
-            if when := parse_when(text(node.get(name)) or None, self.now, tz=self.timezone):
-                return when
-        return None
+        names = ("datePublished", "dateCreated", "commentTime", "uploadDate", "dateModified")
+        return self.dates.first(text(node.get(name)) for name in names)
 
     def parent(self, one: Found) -> str | None:
         """What a comment or answer replies to: the named parent, else the node around it."""

@@ -105,7 +105,7 @@ class RenderHandler(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]
             playwright=True,
             playwright_context_kwargs=self._context(),
             playwright_page_goto_kwargs={"wait_until": "domcontentloaded", "timeout": NAVIGATION_MS},
-            playwright_page_init_callback=_keeping(pages),
+            playwright_page_init_callback=_keeping(pages, self._gone),
         )
         try:
             response = await self._unless_gone(super().download_request(request))
@@ -208,9 +208,10 @@ class RenderHandler(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]
         await draw(page, request.meta["render"], request.meta)
 
 
-def _keeping(pages: list[Page]) -> Any:
+def _keeping(pages: list[Page], gone: asyncio.Event) -> Any:
     async def keep(page: Page, request: Request) -> None:
         pages.append(page)
+        page.on("crash", lambda _: gone.set())
 
     return keep
 
