@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -460,3 +461,23 @@ def test_json_that_is_no_feed_says_so() -> None:
         reading = spider.read(answers.response_of(Document(URL, 200, {}, body, NOW)))
         assert reading.finding is not None and reading.finding.verdict is Verdict.FAILED
         assert "JSON" in reading.finding.why
+
+
+# --- bounds of one answer
+
+
+def test_dates_that_mean_nothing_are_not_pondered_for_ever() -> None:
+    """Thousands of wordings that no reader knows cost a moment, and the posts are kept."""
+    body = "".join(f"<article>Words {n}<i>{'1 ' * 40}{n}</i></article>" for n in range(3000))
+    begun = time.thread_time()
+    posts = read_page(body, fields={"published_at": "i"})
+    assert len(posts) == 3000 and not any(post.published_at for post in posts)
+    assert time.thread_time() - begun < 5
+
+
+def test_a_page_of_too_many_posts_says_so() -> None:
+    spider = PageSpider(source=Source("p", "page", PageSpider.Settings(url=URL, item="p")))
+    body = "".join(f"<p>Words {n}</p>" for n in range(6000)).encode()
+    reading = spider.read(answers.response_of(Document(URL, 200, {"content-type": "text/html"}, body, NOW)))
+    assert len(reading.posts) == 5000
+    assert "more than 5000" in reading.dropped[0]
