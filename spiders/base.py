@@ -282,8 +282,8 @@ class SourceSpider(scrapy.Spider):
         storing = _STORING.submit(self._store, response, self.read(response))
         # A moment of standing still costs less than two threads that fight for the interpreter; a locked database,
         # which takes longer, is waited for while the loop goes on beating.
-        wait([storing], STAND_STILL)
-        reading, outcomes = await asyncio.wrap_future(storing)
+        done, _ = wait([storing], STAND_STILL)
+        reading, outcomes = storing.result() if done else await asyncio.wrap_future(storing)
         if reading.finding:
             self._found(reading.finding)
         if outcomes is None:
