@@ -260,7 +260,7 @@ def _tab(said: str, line: int, column: int, _opened: tuple[int, int], file: Text
 
 def _needs_quotes(said: str, line: int, column: int, _opened: tuple[int, int], file: Text) -> Iterator[Problem]:
     source = file.line(line)
-    start = column - 1
+    start = min(column - 1, max(0, len(source) - 1))
     while start > 0 and "alias" in said and source[start] != "*":  # the scanner stops behind the star
         start -= 1
     if start < len(source) and source[start] in "@`%*&!|>,?]}":

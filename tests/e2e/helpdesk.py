@@ -173,72 +173,75 @@ class Desk:
             os.fsync(file.fileno())
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Requests to one desk."""
+
+    desk: Desk
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
+    timeout = 30
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet: `calls.log` tells."""
+
+    def do_GET(self) -> None:
+        key = unquote(self.path.removeprefix("/tickets/"))
+        self._behave("GET lookup", False, lambda: self._found(key))
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/_desk/mode":
+            order = json.loads(raw)
+            self.desk.mode, self.desk.times = order["mode"], order["times"]
+            return self._answer(200, {})
+        if self.desk.secret and not signed(self.desk.secret, self.headers.get("X-Signature", ""), raw):
+            return self._answer(401, {"error": "the signature is wrong"})
+        return self._take(json.loads(raw))
+
+    def _take(self, body: dict[str, Any]) -> None:
+        key = self.headers.get("X-Mention-Crawler-Key", "")
+        what = f"POST {body['event'].removeprefix('ticket.')}"
+
+        def store() -> tuple[int, dict[str, Any]]:
+            number = self.desk.store(body, key)
+            return 201, {"id": number, "url": f"http://{self.headers['Host']}/tickets/{key}"}
+
+        self._behave(what, True, store)
+
+    def _found(self, key: str) -> tuple[int, dict[str, Any]]:
+        if key not in self.desk.ids:
+            return 404, {"error": "no such ticket"}
+        return 200, {"id": self.desk.ids[key], "url": f"http://{self.headers['Host']}/tickets/{key}", "status": "open"}
+
+    def _behave(self, what: str, writes: bool, act: Any) -> None:
+        mode = self.desk.behaviour(writes)
+        self.desk.note(f"{what} {mode}")
+        if mode == "down":
+            return self._answer(503, {"error": "down for maintenance"})
+        status, body = act()
+        if mode == "cut":
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
+        if mode == "slow":
+            time.sleep(self.desk.seconds)
+        return self._answer(500 if mode == "500" else status, {} if mode == "500" else body)
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        raw = json.dumps(body).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+        except ConnectionError:
+            self.close_connection = True
+
+
 def handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
     """The request handler of one desk."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
-        timeout = 30
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet: `calls.log` tells."""
-
-        def do_GET(self) -> None:
-            key = unquote(self.path.removeprefix("/tickets/"))
-            self._behave("GET lookup", False, lambda: self._found(key))
-
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path == "/_desk/mode":
-                order = json.loads(raw)
-                desk.mode, desk.times = order["mode"], order["times"]
-                return self._answer(200, {})
-            if desk.secret and not signed(desk.secret, self.headers.get("X-Signature", ""), raw):
-                return self._answer(401, {"error": "the signature is wrong"})
-            return self._take(json.loads(raw))
-
-        def _take(self, body: dict[str, Any]) -> None:
-            key = self.headers.get("X-Mention-Crawler-Key", "")
-            what = f"POST {body['event'].removeprefix('ticket.')}"
-
-            def store() -> tuple[int, dict[str, Any]]:
-                number = desk.store(body, key)
-                return 201, {"id": number, "url": f"http://{self.headers['Host']}/tickets/{key}"}
-
-            self._behave(what, True, store)
-
-        def _found(self, key: str) -> tuple[int, dict[str, Any]]:
-            if key not in desk.ids:
-                return 404, {"error": "no such ticket"}
-            return 200, {"id": desk.ids[key], "url": f"http://{self.headers['Host']}/tickets/{key}", "status": "open"}
-
-        def _behave(self, what: str, writes: bool, act: Any) -> None:
-            mode = desk.behaviour(writes)
-            desk.note(f"{what} {mode}")
-            if mode == "down":
-                return self._answer(503, {"error": "down for maintenance"})
-            status, body = act()
-            if mode == "cut":
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return None
-            if mode == "slow":
-                time.sleep(desk.seconds)
-            return self._answer(500 if mode == "500" else status, {} if mode == "500" else body)
-
-        def _answer(self, status: int, body: dict[str, Any]) -> None:
-            raw = json.dumps(body).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-            except ConnectionError:
-                self.close_connection = True
-
-    return Handler
+    return type("DeskHandler", (Handler,), {"desk": desk})
 
 
 def signed(secret: str, header: str, raw: bytes) -> bool:
