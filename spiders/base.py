@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import scrapy
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 from scrapy.http import Request, Response
@@ -48,7 +48,19 @@ class SourceSettings(plugins.Settings):
 
     url: str = Field(description="Address to read, http or https.", examples=["https://forum.example/banks/"])
     pages: int = Field(default=10, ge=1, le=1000, description="How many pages one run may read.", examples=[10])
-    timezone: str = Field(default="UTC", description="Time zone of dates that name none.", examples=["Europe/Kyiv"])
+    timezone: str = Field(
+        default="UTC",
+        description="Of dates that name no zone; else the config's own.",
+        examples=["Europe/Kyiv"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _house_zone(cls, given: Any, info: ValidationInfo) -> Any:
+        """A source without a zone of its own is read in the config's."""
+        if isinstance(given, dict) and info.context and info.context.get("timezone"):
+            return {"timezone": info.context["timezone"], **given}
+        return given
 
     @field_validator("url")
     @classmethod

@@ -481,3 +481,11 @@ def test_a_page_of_too_many_posts_says_so() -> None:
     reading = spider.read(answers.response_of(Document(URL, 200, {"content-type": "text/html"}, body, NOW)))
     assert len(reading.posts) == 5000
     assert "more than 5000" in reading.dropped[0]
+
+
+def test_a_source_without_a_zone_is_read_in_the_zone_of_the_config() -> None:
+    given = {"url": "https://site.example/", "item": "p", "fields": {"text": "b"}}
+    kyiv = {"timezone": "Europe/Kyiv"}
+    assert PageSpider.Settings.model_validate(given, context=kyiv).timezone == "Europe/Kyiv"
+    assert PageSpider.Settings.model_validate({**given, "timezone": "UTC"}, context=kyiv).timezone == "UTC"
+    assert PageSpider.Settings.model_validate(given).timezone == "UTC"
