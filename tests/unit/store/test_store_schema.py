@@ -21,7 +21,6 @@ from crawler.store.migrations import HEAD
 from crawler.store.tables import metadata
 from crawler.store.types import UtcDateTime
 
-ROOT = Path(__file__).resolve().parents[3]
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
 
 
@@ -51,17 +50,6 @@ def test_migrations_give_exactly_the_tables(empty_url: str) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
-
-
-@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-def test_the_first_revision_says_what_the_tables_say(dialect: str) -> None:
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import freeze_schema
-    finally:
-        sys.path.pop(0)
-    written = freeze_schema.path(dialect).read_text(encoding="utf-8")
-    assert written == freeze_schema.frozen(dialect), "run .venv/bin/python tools/freeze_schema.py"
 
 
 def test_head_is_the_newest_revision() -> None:

@@ -1,0 +1,13 @@
+CREATE TABLE expired (
+    id INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    posts INTEGER DEFAULT 0 NOT NULL,
+    edits INTEGER DEFAULT 0 NOT NULL,
+    versions INTEGER DEFAULT 0 NOT NULL,
+    mentions INTEGER DEFAULT 0 NOT NULL,
+    analyses INTEGER DEFAULT 0 NOT NULL,
+    documents INTEGER DEFAULT 0 NOT NULL,
+    document_times INTEGER DEFAULT 0 NOT NULL,
+    document_posts INTEGER DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_expired PRIMARY KEY (id)
+)

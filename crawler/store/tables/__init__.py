@@ -1,0 +1,48 @@
+"""The tables. Their unique keys are the walls of the product: never moved, only added to."""
+
+from __future__ import annotations
+
+from crawler.store.tables.columns import metadata
+from crawler.store.tables.history import alerts, events, expired
+from crawler.store.tables.posts import (
+    analyses,
+    bodies,
+    documents,
+    gone_mentions,
+    gone_posts,
+    mentions,
+    post_sources,
+    post_versions,
+    posts,
+    triggers,
+)
+from crawler.store.tables.tickets import deliveries, desk_comments, desk_tickets, ticket_mentions, tickets
+from crawler.store.tables.watching import brands, config_versions, leases, runs, source_urls, sources
+
+__all__ = [
+    "alerts",
+    "analyses",
+    "bodies",
+    "brands",
+    "config_versions",
+    "deliveries",
+    "desk_comments",
+    "desk_tickets",
+    "documents",
+    "events",
+    "expired",
+    "gone_mentions",
+    "gone_posts",
+    "leases",
+    "mentions",
+    "metadata",
+    "post_sources",
+    "post_versions",
+    "posts",
+    "runs",
+    "source_urls",
+    "sources",
+    "ticket_mentions",
+    "tickets",
+    "triggers",
+]

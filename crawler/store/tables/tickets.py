@@ -1,0 +1,110 @@
+"""What helpdesks get: tickets, their mentions, the outbox, and the built-in desk."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, UniqueConstraint, text
+
+from crawler.store.tables.columns import count, flag, id_, json_, metadata, ref, text_, time_
+from crawler.store.types import CompactJson, RowId
+
+tickets = Table(
+    "tickets",
+    metadata,
+    id_(),
+    text_("key"),
+    text_("subject"),
+    text_("body"),
+    Column("priority", String(16), nullable=False),
+    ref("brand_id", "brands"),
+    text_("brand"),
+    json_("tags"),
+    text_("url", nullable=True),
+    text_("author", nullable=True),
+    text_("reason"),
+    text_("rule"),
+    text_("language", nullable=True),
+    Column("status", String(16), nullable=False),
+    time_("opened_at"),
+    Column("config_version", Integer, nullable=False, server_default=text("0")),
+    count("mention_count"),
+    count("delivery_count"),
+    UniqueConstraint("key"),
+)
+
+ticket_mentions = Table(
+    "ticket_mentions",
+    metadata,
+    # No key to mentions or posts: the link outlives them, so that a rebuilt mention finds its ticket again.
+    Column("mention_id", RowId, primary_key=True, autoincrement=False),
+    ref("ticket_id", "tickets"),
+    Column("post_id", RowId, nullable=False),
+    ref("brand_id", "brands"),
+    flag("opened"),
+    text_("site"),
+    text_("thread", nullable=True),
+    text_("author", nullable=True),
+    Column("content_hash", String(64), nullable=True),
+    time_("at"),
+    Index("ix_ticket_mentions_ticket_id", "ticket_id"),
+    Index("ix_ticket_mentions_thread", "brand_id", "thread"),
+    Index("ix_ticket_mentions_content_hash", "brand_id", "content_hash"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    id_(),
+    ref("ticket_id", "tickets"),
+    text_("sink"),
+    Column("number", Integer, nullable=False),
+    Column("change", CompactJson, nullable=True),
+    Column("status", String(16), nullable=False),
+    count("attempts"),
+    flag("doubtful"),
+    text_("error", nullable=True),
+    text_("owner", nullable=True),
+    time_("lease_until", nullable=True),
+    time_("not_before"),
+    time_("attempted_at", nullable=True),
+    time_("settled_at", nullable=True),
+    text_("remote_id", nullable=True),
+    text_("remote_url", nullable=True),
+    Column("remote_status", String(16), nullable=True),
+    time_("created_at"),
+    UniqueConstraint("ticket_id", "sink", "number"),
+    CheckConstraint("(number = 0) = (change IS NULL)", name="change"),
+    Index("ix_deliveries_status", "status", "not_before"),
+)
+
+desk_tickets = Table(
+    "desk_tickets",
+    metadata,
+    id_(),
+    text_("key"),
+    text_("subject"),
+    text_("body"),
+    Column("priority", String(16), nullable=False),
+    text_("brand"),
+    json_("tags"),
+    text_("url", nullable=True),
+    text_("author", nullable=True),
+    text_("reason"),
+    text_("language", nullable=True),
+    Column("status", String(16), nullable=False),
+    time_("created_at"),
+    time_("changed_at"),
+    count("comment_count"),
+    UniqueConstraint("key"),
+)
+
+desk_comments = Table(
+    "desk_comments",
+    metadata,
+    id_(),
+    ref("desk_id", "desk_tickets"),
+    text_("key"),
+    text_("text", nullable=True),
+    time_("at"),
+    UniqueConstraint("key"),
+    Index("ix_desk_comments_desk_id", "desk_id"),
+)
