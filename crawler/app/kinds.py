@@ -58,7 +58,17 @@ def check_blocks(app: App) -> list[Problem]:
             check()
         except ConfigError as error:
             problems.extend(error.problems)
-    return problems + _unreachable(app)
+    return problems + _strays(app) + _unreachable(app)
+
+
+def _strays(app: App) -> list[Problem]:
+    """Presets in `plugins/` of a kind that neither sources nor sinks know."""
+    known = sorted({*app.spiders, *app.sink_kinds})
+    strays = [preset for preset in plugins.presets_in(app.plugin_dir) if preset.content.of not in known]
+    return [
+        Problem(str(stray.path), stray.line(("of",)), 1, f"there is no kind {stray.content.of!r} to make a preset of")
+        for stray in strays
+    ]
 
 
 def _unreachable(app: App) -> list[Problem]:

@@ -81,11 +81,14 @@ def frame_table() -> str:
 def _section(title: str, model: type[BaseModel]) -> str:
     rows = [f"| {' | '.join(map(_cell, row))} |" for row in _rows(model, "")]
     head = ["| Key | Default | Meaning | Example |", "|---|---|---|---|"]
-    return "\n".join([f"### `{title}`", "", *(head + rows if rows else ["No settings."]), ""])
+    base = getattr(model, "of", "")
+    beside = ["", f"A preset: every key of `{base}` may be given too, to change what it does."] if base else []
+    return "\n".join([f"### `{title}`", "", *(head + rows if rows else ["No settings."]), *beside, ""])
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterable[tuple[str, str, str, str]]:
-    for name, field in model.model_fields.items():
+    shown = getattr(model, "documented", ()) or tuple(model.model_fields)
+    for name, field in ((name, model.model_fields[name]) for name in shown):
         key = prefix + (field.alias or name)
         example = f"`{flow(field.examples[0])}`" if field.examples else ""
         yield f"`{key}`", _default(field), field.description or "", example
