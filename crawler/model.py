@@ -214,6 +214,7 @@ class Ticket:
     language: str | None = None
     opened_at: datetime | None = None
     id: int = 0
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +295,16 @@ class StoredMention:
     reason: str = ""
     query_version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What triage decided for one mention; `ticket` opens one, `join` adds the mention to an open ticket by id."""
+    """What triage decided for one mention; `ticket` opens one, `join` adds the mention to an open ticket by id.
+
+    `rule` is the rule with its version, `name@digest`. `priority` is what the mention deserves, also when it joins.
+    Nothing of the ticket leaves the house before `hold_until`.
+    """
 
     mention_id: int
     status: MentionStatus
@@ -308,6 +314,8 @@ class Decision:
     sinks: tuple[str, ...] = ()
     join: int | None = None
     note: str | None = None
+    priority: Priority | None = None
+    hold_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,7 @@ def _mention(row: AnyRow, sources: tuple[str, ...], source_labels: Mapping[str, 
         reason=row.m_reason,
         query_version=row.m_query_version,
         labels=labels | row.brand_labels,
+        rule=row.m_rule,
     )
 
 

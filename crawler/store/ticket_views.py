@@ -14,7 +14,7 @@ from crawler.store import tables as t
 from crawler.store.db import chunks
 from crawler.store.types import AnyRow
 
-_TICKET = ("id", "key", "subject", "body", "brand", "url", "author", "reason", "language", "opened_at")
+_TICKET = ("id", "key", "subject", "body", "brand", "url", "author", "reason", "language", "opened_at", "due_at")
 _ATTEMPT = ("sink", "remote_id", "remote_url", "attempts", "doubtful", "error")
 _DELIVERY = ("id", "number", "not_before", "settled_at", *_ATTEMPT)
 

@@ -274,7 +274,7 @@ def _not_for_triage(row: AnyRow) -> bool:
 
 
 def _ticket_values(ticket: Ticket) -> dict[str, Any]:
-    names = ("key", "subject", "body", "brand", "url", "author", "reason", "language")
+    names = ("key", "subject", "body", "brand", "url", "author", "reason", "language", "due_at")
     values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
     return values | {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.store.tables.columns import metadata
-from crawler.store.tables.history import alerts, events, expired
+from crawler.store.tables.history import alerts, digests, events, expired
 from crawler.store.tables.posts import (
     analyses,
     bodies,
@@ -28,6 +28,7 @@ __all__ = [
     "deliveries",
     "desk_comments",
     "desk_tickets",
+    "digests",
     "documents",
     "events",
     "expired",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, String, Table, text
+from sqlalchemy import Column, Index, Integer, String, Table, UniqueConstraint, text
 
 from crawler.store.tables.columns import count, id_, metadata, text_, time_
 from crawler.store.types import RowId
@@ -53,4 +53,17 @@ expired = Table(
     # What one pass of retention took away: rows, and what had been counted on them.
     *(count(name) for name in ("posts", "edits", "versions", "mentions", "analyses")),
     *(count(name) for name in ("documents", "document_times", "document_posts")),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    id_(),
+    # Brand, day and target: whoever writes the row first sends.
+    text_("key"),
+    text_("owner"),
+    time_("lease_until"),
+    count("attempts"),
+    time_("sent_at", nullable=True),
+    UniqueConstraint("key"),
 )

@@ -28,6 +28,7 @@ tickets = Table(
     Column("config_version", Integer, nullable=False, server_default=text("0")),
     count("mention_count"),
     count("delivery_count"),
+    time_("due_at", nullable=True),
     UniqueConstraint("key"),
 )
 

@@ -11,3 +11,18 @@ CREATE TABLE expired (
     document_posts INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT pk_expired PRIMARY KEY (id)
 )
+
+ALTER TABLE gone_posts ADD COLUMN expired BOOLEAN DEFAULT false NOT NULL
+
+ALTER TABLE tickets ADD COLUMN due_at TIMESTAMP WITH TIME ZONE
+
+CREATE TABLE digests (
+    id BIGSERIAL NOT NULL,
+    key TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_digests PRIMARY KEY (id),
+    CONSTRAINT uq_digests_key UNIQUE (key)
+)

@@ -11,3 +11,18 @@ CREATE TABLE expired (
     document_posts INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT pk_expired PRIMARY KEY (id)
 )
+
+ALTER TABLE gone_posts ADD COLUMN expired BOOLEAN DEFAULT false NOT NULL
+
+ALTER TABLE tickets ADD COLUMN due_at BIGINT
+
+CREATE TABLE digests (
+    id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    sent_at BIGINT,
+    CONSTRAINT pk_digests PRIMARY KEY (id),
+    CONSTRAINT uq_digests_key UNIQUE (key)
+)
