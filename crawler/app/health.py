@@ -11,10 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from crawler.app import App, now
+from crawler.app import App, keeping, now
 from crawler.errors import CrawlerError, StoreError
 
-GIB = 1 << 30
 STUCK_AFTER = timedelta(minutes=2)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -85,19 +84,9 @@ def browser_path() -> str | None:
     return next((str(path) for path in sorted(cache.glob("chromium*/**/chrome")) if path.is_file()), None)
 
 
-def free_bytes(place: Path) -> int:
-    """What is left on the disk that holds `place`."""
-    return shutil.disk_usage(place).free
-
-
-def _existing(place: Path) -> Path:
-    return next(folder for folder in (place, *place.parents) if folder.exists())
-
-
 def _disk_low(app: App) -> Iterator[Condition]:
-    place = _existing(app.config.data_dir)
-    free = free_bytes(place)
-    if free < GIB:
+    free, place = keeping.room(app)
+    if free < keeping.GIB:
         yield Condition("disk", f"only {free // (1 << 20)} MiB free at {place}: collecting pauses below 1 GiB")
 
 
@@ -175,7 +164,7 @@ def _disk(app: App) -> str:
     low = next(_disk_low(app), None)
     if low is not None:
         raise StoreError(low.cause)
-    return f"{free_bytes(_existing(app.config.data_dir)) // GIB} GiB free at {app.config.data_dir}"
+    return f"{keeping.room(app)[0] // keeping.GIB} GiB free at {app.config.data_dir}"
 
 
 def _model(app: App) -> str:

@@ -13,6 +13,7 @@ from crawler.text import site_of
 
 if TYPE_CHECKING:
     from crawler.store import SourceRow, SyncReport
+    from spiders.base import SourceSpider
 
 
 def sync(app: App) -> SyncReport:
@@ -34,10 +35,15 @@ def source_row(app: App, block: SourceBlock) -> SourceRow:
         kind=block.kind,
         settings=dict(block.raw),
         labels=dict(block.labels),
-        schedule={**block.schedule.as_dict(), "browser": bool(getattr(app.spiders[block.kind], "browser", False))},
+        schedule={**block.schedule.as_dict(), **_ways(app.spiders[block.kind])},
         domain=domain_of(settings, block.name),
         was=block.was,
     )
+
+
+def _ways(kind: type[SourceSpider]) -> dict[str, bool]:
+    """What the parent must know of a kind without importing Scrapy: does it need a browser, is it a stream."""
+    return {"browser": bool(kind.browser), "stream": hasattr(kind, "listen")}
 
 
 def domain_of(settings: Settings, name: str) -> str:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from crawler import config as config_room
-from crawler.app import App, logs
+from crawler.app import App, keeping, logs
 from crawler.app.alerting import Sender
 from crawler.app.work import Turn, work
 from crawler.errors import CrawlerError
@@ -51,6 +51,7 @@ class _Worker:
         self.channel, self.app, self.version = channel, app, app.store.config.version()
         self.sender = Sender()
         self.end = False
+        self.keep_at = 0.0
 
     def asked(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM."""
@@ -68,7 +69,13 @@ class _Worker:
             self.app, self.version = renewed(self.app), version
         worked = work(self.app, self._told)
         self.sender.send(self.app)
+        self._keep()
         return not (worked.more or worked.mentions_new or worked.analysed)
+
+    def _keep(self) -> None:
+        if time.monotonic() >= self.keep_at:
+            self.keep_at = time.monotonic() + keeping.EVERY
+            keeping.keep(self.app)
 
     def _told(self, title: str) -> Callable[[int], None]:
         began = time.monotonic()

@@ -112,7 +112,7 @@ class Keep(Section):
     posts: Annotated[Seconds | None, BeforeValidator(_posts_kept)] = Field(
         "24 months",
         validate_default=True,
-        description="How long posts stay; `forever` for no end.",
+        description="How long posts that have no ticket stay; `forever` for no end.",
         examples=["24 months"],
     )
     unmatched_stream: Seconds = Field(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.store.counts import Counts
+from crawler.store.retention import EXPIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,20 @@ def _gaps(counts: Counts) -> Iterator[str]:
 
 def _pairs(counts: Counts) -> Iterator[tuple[str, int, int, tuple[str, str]]]:
     """name, one count, the other count, and how each was counted."""
-    crawl, redo = counts.crawl, counts.redo
+    crawl, redo, gone = counts.crawl, counts.redo, counts.expired
     runs, rows, events = "the runs' counters", "their rows", "events"
-    yield "posts", counts.posts, crawl.new + redo.new, (rows, runs)
-    yield "edits", counts.edits, crawl.edited + redo.edited, ("the posts' versions", runs)
-    yield "kept versions", counts.post_versions, counts.edits, (rows, "the posts' versions")
-    yield "documents", counts.documents, crawl.documents, (rows, runs)
-    yield "answers", counts.document_times, crawl.taken, ("the documents", runs)
-    yield "posts shown", counts.document_posts, crawl.new + crawl.seen + crawl.edited, ("the documents", runs)
+    yield "posts", counts.posts + gone.posts, crawl.new + redo.new, (rows, runs)
+    yield "edits", counts.edits + gone.edits, crawl.edited + redo.edited, ("the posts' versions", runs)
+    kept = counts.post_versions + gone.versions
+    yield "kept versions", kept, counts.edits + gone.edits, (rows, "the posts' versions")
+    yield "documents", counts.documents + gone.documents, crawl.documents, (rows, runs)
+    yield "answers", counts.document_times + gone.document_times, crawl.taken, ("the documents", runs)
+    shown = counts.document_posts + gone.document_posts
+    yield "posts shown", shown, crawl.new + crawl.seen + crawl.edited, ("the documents", runs)
     yield "posts without a source", counts.posts_without_source, 0, (rows, "rule")
     yield "mentions", counts.mentions, counts.mention_counts, (rows, "the posts")
-    yield "mentions found", counts.mentions, counts.mention_flow.created, (rows, events)
+    yield "mentions found", counts.mentions + gone.mentions, counts.mention_flow.created, (rows, events)
+    yield "mentions expired", gone.mentions, counts.mention_flow.entered.get(EXPIRED, 0), ("retention", events)
     yield "analyses", counts.analyses, counts.analysis_counts, (rows, "the mentions")
     yield "tagged mentions without their analysis", counts.unanalysed_beyond_found, 0, (rows, "rule")
     yield "tickets", counts.tickets, counts.ticket_flow.created, (rows, events)
@@ -67,7 +71,7 @@ def _pairs(counts: Counts) -> Iterator[tuple[str, int, int, tuple[str, str]]]:
 
 
 def _statuses(noun: str, standing: Mapping[Any, int], flow: Any) -> Iterator[str]:
-    names = {str(status) for status in standing} | set(flow.entered)
+    names = {str(status) for status in standing} | set(flow.entered) - {EXPIRED}
     for name in sorted(names):
         here = next((count for status, count in standing.items() if str(status) == name), 0)
         if here != flow.stays(name):
@@ -92,6 +96,7 @@ def _lines(counts: Counts) -> dict[str, int]:
         "posts_edited": crawl.edited,
         "posts_dropped": crawl.dropped,
         "posts_kept": counts.posts,
+        "posts_expired": counts.expired.posts,
         "posts_waiting_for_match": counts.posts_unmatched,
         **{f"mentions_{status.value}": rows for status, rows in sorted(counts.mentions_by_status.items())},
         "tickets": counts.tickets,

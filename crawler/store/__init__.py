@@ -20,6 +20,7 @@ from crawler.store.leases import Leases
 from crawler.store.mentions import Mentions
 from crawler.store.outbox import Outbox, Waiting
 from crawler.store.posts import Posts
+from crawler.store.retention import Expired, Retention
 from crawler.store.runs import Runs
 from crawler.store.sources import Sources, SourceState
 from crawler.store.ticket_views import DeliveryState, StoredTicket
@@ -30,6 +31,7 @@ __all__ = [
     "Counts",
     "DeliveryState",
     "DeskTicket",
+    "Expired",
     "Flow",
     "OpenTicket",
     "RunSums",
@@ -63,6 +65,7 @@ class Store:
         self.leases = Leases(database, actor, now)
         self.counts = CountsPart(database, actor, now)
         self.glances = Glances(database, actor, now)
+        self.retention = Retention(database, actor, now)
 
     @classmethod
     def create(
@@ -133,6 +136,10 @@ class Store:
     def checkpoint(self) -> bool:
         """Write SQLite's log back into the file and cut it; False when readers were in the way."""
         return self._db.checkpoint()
+
+    def spare_bytes(self) -> int:
+        """Room inside the file that new rows will use before it grows; 0 on PostgreSQL, which keeps its own books."""
+        return self._db.spare_bytes()
 
     def close(self) -> None:
         """Give back every connection."""

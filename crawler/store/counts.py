@@ -4,6 +4,7 @@ No number here is got by subtracting: what should agree is counted in different 
 hold whenever no row was deleted and no counter skipped (`crawl` and `redo` are sums over runs):
 
 - each run: parsed = new + seen + edited + dropped (`unbalanced_runs` is empty)
+- `expired` is what retention took; below, what stands and what expired are added where they were counted together
 - posts = crawl.new + redo.new; edits = post_versions = crawl.edited + redo.edited
 - documents = crawl.documents; document_times = crawl.taken; document_posts = crawl.new + crawl.seen + crawl.edited
 - mentions = mention_counts = mention_flow created; for each status: standing = entered - left (`Flow.stays`)
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -28,6 +29,7 @@ from sqlalchemy.engine import Connection
 from crawler.model import DeliveryStatus, MentionStatus
 from crawler.store import tables as t
 from crawler.store.events import Part
+from crawler.store.retention import Expired
 
 Sums: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 _NAMED = 10
@@ -114,6 +116,7 @@ class Counts:
     desk_comments: int
     desk_comment_counts: int
     orphans: Mapping[str, int]
+    expired: Expired
 
 
 class CountsPart(Part):
@@ -134,6 +137,7 @@ def count_everything(connection: Connection, desk_sinks: Collection[str] = ("des
         **_of_mentions(count),
         **_of_tickets(count),
         **_of_desk(count, desk_sinks),
+        expired=Expired(**count.sums(_expired())),
         orphans=_orphans(connection),
     )
 
@@ -231,6 +235,12 @@ def _post_sums() -> Sums:
         ("edits", columns.version - 1),
         ("mention_counts", columns.mention_count),
     )
+
+
+@cache
+def _expired() -> Sums:
+    columns = t.expired.c
+    return sa.select(*(sa.func.sum(columns[field.name]).label(field.name) for field in fields(Expired)))
 
 
 @cache

@@ -33,6 +33,7 @@ WAL_LIMIT = 64 * 1024 * 1024
 CHUNK = 500
 _ATTEMPTS = 8
 _CHECK_WAL_EVERY = 64
+_SPARE = ("freelist_count", "page_size")
 # 16 MiB: pages that many commits touch, such as those of indexes, go to the file once.
 _CHECKPOINT_PAGES = 4000
 _BUSY = ("database is locked", "database table is locked", "database schema has changed")
@@ -271,6 +272,14 @@ class Database:
             finally:
                 raw.close()
         return not row[0]
+
+    def spare_bytes(self) -> int:
+        """Bytes of SQLite's pages that hold nothing any more; 0 on PostgreSQL."""
+        if not self.is_sqlite:
+            return 0
+        with self.read() as connection:
+            one = [int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()) for name in _SPARE]
+        return one[0] * one[1]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

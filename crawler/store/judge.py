@@ -187,26 +187,29 @@ class Writer:
             found[row[1]] = _Known(row[0], row[2], row[3], bool(row[4]), row[5], tuple(row[6:-1]), row[-1])
         return found
 
-    def _gone(self, posts: Sequence[Arrived]) -> dict[tuple[str, str], tuple[int, int]]:
-        query = f"SELECT site, key, id, version FROM gone_posts WHERE key {_AMONG[self._db.is_sqlite]}"
+    def _gone(self, posts: Sequence[Arrived]) -> dict[tuple[str, str], tuple[int, int, bool]]:
+        query = f"SELECT site, key, id, version, expired FROM gone_posts WHERE key {_AMONG[self._db.is_sqlite]}"
         rows = self._execute(query, (self._array([post.key for post in posts]),))
-        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+        return {(row[0], row[1]): (row[2], row[3], bool(row[4])) for row in rows}
 
     def _insert(self, posts: list[Arrived], links: list[tuple[Any, ...]]) -> None:
         gone = self._gone(posts)
         fresh = iter(self._db.next_ids(self._connection, "posts", len(posts) - len(gone)))
         rows = []
         for post in posts:
-            post_id, version = gone.get((post.site, post.key), (0, 1))
+            post_id, version, expired = gone.get((post.site, post.key), (0, 1, False))
             outcome = PostOutcome.SEEN if post_id else PostOutcome.NEW
             # Read again from the documents, a deleted post walks through its versions once more.
             version = 1 if self._redo else version
             post_id = post_id or next(fresh)
             self._counts[outcome] += 1
+            if expired:
+                continue
             rows.append(self._row(post_id, version, post))
             links.append((post_id, self._run.source.id, post.digest, self._fetched_at))
         # On PostgreSQL two answers with the same new posts must take them in one order, or they deadlock.
-        self._many(_INSERT_POSTS, rows if self._db.is_sqlite else sorted(rows, key=itemgetter(2, 3)))
+        if rows:
+            self._many(_INSERT_POSTS, rows if self._db.is_sqlite else sorted(rows, key=itemgetter(2, 3)))
 
     def _row(self, post_id: int, version: int, it: Arrived) -> tuple[Any, ...]:
         start = (post_id, version, it.site, it.key, self._fetched_at, self._fetched_at, self._db.flag(it.post.deleted))
@@ -248,7 +251,7 @@ class Writer:
         """Whether this version was counted before its post was deleted."""
         if not self._redo:
             return False
-        _, counted = self._gone([it]).get((it.site, it.key), (0, 0))
+        _, counted, _ = self._gone([it]).get((it.site, it.key), (0, 0, False))
         return known.version + 1 <= counted
 
     def _facts(self, known: _Known, it: Arrived, *, edited: bool) -> None:

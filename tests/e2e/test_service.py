@@ -26,7 +26,7 @@ from e2e.site import Entry, Site
 from postgres_server import PostgresServer
 
 import sentiment
-from crawler.app import App, health
+from crawler.app import App, keeping
 from crawler.app.service import ServiceParent
 from crawler.model import Alert
 
@@ -357,7 +357,7 @@ def test_a_full_disk_pauses_collecting(tmp_path: Path, monkeypatch: pytest.Monke
     parent = ServiceParent(app, str(place.config))
     try:
         parent.begin()
-        monkeypatch.setattr(health, "free_bytes", lambda place: 100 << 20)
+        monkeypatch.setattr(keeping, "free_bytes", lambda place: 100 << 20)
         parent.rung.set()
         parent.tick()
         assert [alert.key for alert in app.store.alerts.open()] == ["disk"] and not parent.runs

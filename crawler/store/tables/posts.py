@@ -114,6 +114,8 @@ gone_posts = Table(
     text_("site"),
     text_("key"),
     Column("version", Integer, nullable=False),
+    # Retention took it: a site that still shows it does not bring it back.
+    flag("expired"),
     UniqueConstraint("key", "site"),
 )
 
