@@ -76,6 +76,7 @@ class DeliveryStatus(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     PARKED = "parked"
+    WITHDRAWN = "withdrawn"
 
 
 class TicketStatus(StrEnum):
@@ -83,6 +84,7 @@ class TicketStatus(StrEnum):
 
     OPEN = "open"
     SOLVED = "solved"
+    WITHDRAWN = "withdrawn"
 
 
 class Priority(StrEnum):
@@ -228,12 +230,32 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to a ticket that exists: a comment, a new priority, a new status. `key` is unique per change."""
+    """What happens to a ticket that exists: a comment, a new priority, a new status. `key` is unique per change.
+
+    The rest is for what a helpdesk tells us (`Sink.changes`): who wrote the comment and whether the customer may read
+    it (`public`), who has the ticket now, and when it happened by the helpdesk's clock.
+    """
 
     key: str
     comment: str | None = None
     priority: Priority | None = None
     status: TicketStatus | None = None
+    author: str | None = None
+    public: bool = False
+    assignee: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An operator's public answer, as the helpdesk `sink` told it. `key` is unique in that sink."""
+
+    sink: str
+    key: str
+    text: str
+    author: str | None = None
+    at: datetime | None = None
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +344,9 @@ class Decision:
 class Delivery:
     """One Ticket (or one Change to it) on its way to one Sink.
 
-    `doubtful` means an earlier attempt may have taken effect: look before sending. `remote` is known for changes.
+    `doubtful` means an earlier attempt may have taken effect: look before sending. `doubted_at` is the last moment in
+    which such an attempt can have been made; None with `doubtful`: a person asks to look first. `remote` is known for
+    changes.
     """
 
     id: int
@@ -332,6 +356,7 @@ class Delivery:
     doubtful: bool
     remote: Remote | None = None
     change: Change | None = None
+    doubted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Protocol
@@ -83,13 +83,37 @@ class Sink(ABC):
         """The ticket that `create` opened under `key`, or None when there is surely none."""
         raise self._lacks("find")
 
+    def find_all(self, key: str) -> Sequence[Remote]:
+        """Every ticket under `key`, the oldest first, as far as the helpdesk can tell: two mean that one is a double."""
+        found = self.find(key)
+        return () if found is None else (found,)
+
+    @property
+    def settle(self) -> float:
+        """Seconds in which the helpdesk may still store a ticket whose call gave no good answer.
+
+        Nothing is created again before they have passed, and one more look follows after them.
+        """
+        return 30.0
+
     def update(self, remote: Remote, change: Change) -> None:
         """Add a comment and/or set priority or status."""
         raise self._lacks("update")
 
     def changes(self, since: datetime) -> Iterable[tuple[Remote, Change]]:
-        """What changed on the helpdesk's side after `since`."""
+        """What changed on the helpdesk's side after `since`, as one Change for each thing that happened.
+
+        `status` and `assignee` are those of now. A comment is its own Change with `author`, `public` (the customer may
+        read it) and a `key` that is unique in this helpdesk; comments of ours may be among them. `at` is the
+        helpdesk's time. Telling the same twice is harmless.
+        """
         raise self._lacks("changes")
+
+    @property
+    def hook_secrets(self) -> Sequence[str]:
+        """Secrets that may sign a call of the helpdesk's own webhook to us; two while one replaces the other."""
+        found = [getattr(self.settings, name, None) for name in ("hook_secret", "old_hook_secret", "secret")]
+        return [value.get_secret_value() for value in found if isinstance(value, SecretStr)]
 
     @property
     def can(self) -> frozenset[str]:

@@ -93,7 +93,7 @@ class Glances(Part):
         columns = t.deliveries.c
         waits = sa.and_(columns.status == DeliveryStatus.PENDING.value, columns.error.is_not(None))
         failing = sa.func.sum(sa.case((waits, 1), else_=0))
-        count = [sa.func.sum(sa.case((columns.status == status.value, 1), else_=0)) for status in DeliveryStatus]
+        count = [sa.func.sum(sa.case((columns.status == status.value, 1), else_=0)) for status in _OUTBOX]
         query: sa.Select[Any] = sa.select(columns.sink, *count, failing).group_by(columns.sink)
         if not sent:
             unsent = (DeliveryStatus.PENDING.value, DeliveryStatus.PARKED.value)
@@ -152,6 +152,7 @@ class Glances(Part):
         }
 
 
+_OUTBOX = (DeliveryStatus.PENDING, DeliveryStatus.SENT, DeliveryStatus.PARKED)
 _STANDINGS = ("sent", "pending", "parked")
 
 

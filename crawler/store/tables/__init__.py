@@ -16,7 +16,17 @@ from crawler.store.tables.posts import (
     posts,
     triggers,
 )
-from crawler.store.tables.tickets import deliveries, desk_comments, desk_tickets, ticket_mentions, tickets
+from crawler.store.tables.tickets import (
+    deliveries,
+    desk_comments,
+    desk_tickets,
+    hook_calls,
+    kin_bands,
+    replies,
+    sink_states,
+    ticket_mentions,
+    tickets,
+)
 from crawler.store.tables.watching import brands, config_versions, leases, runs, source_urls, sources
 
 __all__ = [
@@ -34,13 +44,17 @@ __all__ = [
     "expired",
     "gone_mentions",
     "gone_posts",
+    "hook_calls",
+    "kin_bands",
     "leases",
     "mentions",
     "metadata",
     "post_sources",
     "post_versions",
     "posts",
+    "replies",
     "runs",
+    "sink_states",
     "source_urls",
     "sources",
     "ticket_mentions",
