@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from crawler.config.blocks import (
     AlertsBlock,
+    BusinessBlock,
     Config,
+    DigestBlock,
     KeepBlock,
     Place,
     RuleBlock,
@@ -17,13 +19,18 @@ from crawler.config.blocks import (
     UrgentIf,
 )
 from crawler.config.loading import find, load
+from crawler.config.rule_frame import Then
+from crawler.config.rule_values import Bounds
 from crawler.config.schema import frame_table, schema, settings_table, starter
 from crawler.config.settings import settings_of
 from crawler.config.values import Duration, Schedule, Seconds
 
 __all__ = [
     "AlertsBlock",
+    "Bounds",
+    "BusinessBlock",
     "Config",
+    "DigestBlock",
     "Duration",
     "KeepBlock",
     "Place",
@@ -32,6 +39,7 @@ __all__ = [
     "Seconds",
     "SinkBlock",
     "SourceBlock",
+    "Then",
     "UrgentIf",
     "find",
     "frame_table",

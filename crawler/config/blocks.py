@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from typing import Any
 
 from crawler.config.reading import Node, Text
-from crawler.config.values import IPNetwork, Schedule
+from crawler.config.rule_frame import Then
+from crawler.config.rule_values import Bounds, Week
+from crawler.config.values import IPNetwork, Schedule, Window
 from crawler.model import Brand, Priority
 
 
@@ -69,7 +72,11 @@ class UrgentIf:
 
 @dataclass(frozen=True, slots=True)
 class RuleBlock:
-    """One rule. Empty conditions allow everything; `version` is the digest of what it says."""
+    """One rule. Empty conditions allow everything; `version` is the digest of what it says.
+
+    `when` holds tones and intents of which one is enough; `tone` and `intent` must hold both. All three empty: any
+    mention. `hold` is in seconds; `days` count from 0 (Monday).
+    """
 
     name: str
     when: tuple[str, ...] = ("negative", "question")
@@ -83,6 +90,43 @@ class RuleBlock:
     entity: tuple[str, ...] = ()
     label: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: str = ""
+    then: Then = Then.TICKET
+    source_kind: tuple[str, ...] = ()
+    tone: tuple[str, ...] = ()
+    intent: tuple[str, ...] = ()
+    confidence: Bounds | None = None
+    words: tuple[str, ...] = ()
+    not_words: tuple[str, ...] = ()
+    rating: Bounds | None = None
+    followers: Bounds | None = None
+    hours: Window | None = None
+    days: tuple[int, ...] = ()
+    flags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    hold: float = 0.0
+    language: str | None = None
+    place: Place = field(default_factory=Place, repr=False, compare=False)
+
+    @property
+    def named(self) -> str:
+        """The name with the version, `complaints@3f2a9c1d`: what decisions are stored under."""
+        return f"{self.name}@{self.version[:8]}" if self.version else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessBlock:
+    """Working time: (day from 0, (from, to)) in local time, and days without work as (year or 0, month, day)."""
+
+    hours: Week = ()
+    holidays: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestBlock:
+    """When the daily mail leaves (local time of day, None: never), and whom it goes to."""
+
+    at: time | None = None
+    send_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +166,11 @@ class Config:
     rules: tuple[RuleBlock, ...] = ()
     sinks: tuple[SinkBlock, ...] = ()
     alerts: AlertsBlock = AlertsBlock()
+    language: str = "en"
+    undo_window: float = 15.0
+    targets: Mapping[Priority, float] = field(default_factory=dict)
+    business: BusinessBlock = BusinessBlock()
+    digests: DigestBlock = DigestBlock()
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 

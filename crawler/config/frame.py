@@ -2,84 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from crawler.config.cron import cron_of
+from crawler.config.parts import Labels, Name, Section, Word, Words, unless_empty
+from crawler.config.rule_frame import BusinessFrame, DigestFrame, Language, RuleFrame, RuleParts, TargetsFrame
 from crawler.config.values import (
     DURATION_PATTERN,
     Network,
     Seconds,
-    Share,
     Window,
     Zone,
     between_of,
     every_of,
     one_as_list,
-    wrong,
 )
-from crawler.model import EntityKind, Intent, Priority, Tone
 
-
-def _one_or_more(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": ["array", "null"], "items": item}]})
-
-
-def _unless_empty(read: Callable[[object], Any]) -> BeforeValidator:
-    """A key without a value is as good as no key."""
-    return BeforeValidator(lambda value: None if value is None else read(value))
-
-
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Words = Annotated[
-    tuple[Word, ...], BeforeValidator(one_as_list), _one_or_more({"type": ["string", "number", "boolean"]})
-]
-Labels = Annotated[dict[Word, Word], BeforeValidator(lambda value: {} if value is None else value)]
 _EVERY = rf"^{DURATION_PATTERN}( *\.\. *{DURATION_PATTERN})?$"
 _CRON = r"^(@[a-z]+|\S+ +\S+ +\S+ +\S+ +\S+)$"
 _BETWEEN = r"^\d{1,2}:\d\d *[-–] *\d{1,2}:\d\d$"
-_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
-
-
-def _name(value: object) -> object:
-    if isinstance(value, str) and (value != value.strip() or not value or not value.isprintable() or len(value) > 100):
-        raise wrong("a name is one line of 1 to 100 characters without spaces around it", value.strip()[:100] or "name")
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_name)]
-
-
-def _tone_or_intent(word: str) -> str:
-    known = [*Tone, *Intent]
-    if word not in known:
-        close = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-        raise wrong(f"{word!r} is neither a tone nor an intent; known: {', '.join(known)}", (close or known)[0])
-    return word
-
-
-_WHEN = {"type": "string", "enum": [*Tone, *Intent]}
-ToneOrIntent = Annotated[Word, AfterValidator(_tone_or_intent)]
 
 
 def _posts_kept(value: object) -> object:
     return None if value in ("forever", "always") else "24 months" if value is None else value
-
-
-def is_email(text: str) -> bool:
-    """Whether `alerts.send_to` means a mail address by this."""
-    return bool(_EMAIL.fullmatch(text))
-
-
-class Section(BaseModel):
-    """Base of the sections: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Database(Section):
@@ -156,13 +105,13 @@ class SourceFrame(BaseModel):
     name: Name = Field(description="Unique name; commands and reports use it.", examples=["bank-forum"])
     kind: Word = Field(description="Source kind: `mention-crawler sources kinds` lists them.", examples=["page"])
     every: Annotated[
-        tuple[float, float] | None, _unless_empty(every_of), WithJsonSchema({"type": "string", "pattern": _EVERY})
+        tuple[float, float] | None, unless_empty(every_of), WithJsonSchema({"type": "string", "pattern": _EVERY})
     ] = Field(None, description="How often: 10m, or bounds 10m..6h to adapt between.", examples=["10m..6h"])
-    cron: Annotated[str | None, _unless_empty(cron_of), WithJsonSchema({"type": "string", "pattern": _CRON})] = Field(
+    cron: Annotated[str | None, unless_empty(cron_of), WithJsonSchema({"type": "string", "pattern": _CRON})] = Field(
         None, description="Instead of `every`: five cron fields, local time.", examples=["0 7-23 * * *"]
     )
     between: Annotated[
-        Window | None, _unless_empty(between_of), WithJsonSchema({"type": "string", "pattern": _BETWEEN})
+        Window | None, unless_empty(between_of), WithJsonSchema({"type": "string", "pattern": _BETWEEN})
     ] = Field(None, description="Local time of day in which it may run.", examples=["07:00-23:00"])
     labels: Labels = Field(default_factory=dict, description="Free labels for filters.", examples=[{"region": "Київ"}])
     was: Name | None = Field(None, description="The former name: its posts and state move here.", examples=["old-name"])
@@ -176,42 +125,6 @@ class SinkFrame(BaseModel):
 
     name: Name = Field(description="Unique name; rules send to it.", examples=["helpdesk"])
     kind: Word = Field(description="Sink kind: `mention-crawler sinks kinds` lists them.", examples=["desk"])
-
-
-class UrgentFrame(Section):
-    words: Words = Field((), description="Words that make it urgent.", examples=[["суд", "court"]])
-    followers_over: int | None = Field(
-        None, ge=0, description="More followers than this make it urgent.", examples=[10000]
-    )
-
-
-class RuleParts(Section):
-    """What `tickets:` and each of `rules:` say."""
-
-    when: Annotated[tuple[ToneOrIntent, ...], BeforeValidator(one_as_list), _one_or_more(_WHEN)] = Field(
-        (Tone.NEGATIVE.value, Intent.QUESTION.value),
-        description="Tones and intents that become tickets.",
-        examples=[["negative", "question"]],
-    )
-    sure_at_least: Share = Field(0.7, description="Less sure goes to review, never silently away.", examples=[0.7])
-    urgent_if: UrgentFrame | None = Field(None, description="What makes a ticket urgent.")
-    priority: Priority | None = Field(None, description="Priority when nothing is urgent; found by itself when absent.")
-    send_to: Words = Field(("desk",), description="Names of sinks; `desk` is built in.", examples=[["desk"]])
-
-
-class RuleFrame(RuleParts):
-    """One of `rules:`; the first that matches decides."""
-
-    name: Name = Field(description="Unique name; tickets name it.", examples=["complaints"])
-    brand: Words = Field((), description="Only these brands.", examples=[["Nova Pay"]])
-    source: Words = Field((), description="Only these sources.", examples=[["bank-forum"]])
-    lang: Words = Field((), description="Only these languages.", examples=[["uk", "ru"]])
-    entity: Annotated[tuple[EntityKind, ...], BeforeValidator(one_as_list)] = Field(
-        (), description="Only these kinds of names.", examples=[["legal", "person"]]
-    )
-    label: dict[Word, Words] = Field(
-        default_factory=dict, description="Only with these labels.", examples=[{"region": ["Київ"]}]
-    )
 
 
 class AlertsFrame(Section):
@@ -241,7 +154,19 @@ class Frame(Section):
     sentiment: Sentiment = _section(Sentiment, "The tone model.")
     keep: Keep = _section(Keep, "Retention.")
     web: Web = _section(Web, "The console.")
+    language: Language = Field(
+        "en", description="Language of the words that we write: in tickets and digests.", examples=["uk"]
+    )
     tickets: RuleParts | None = Field(None, description="The short form of one rule.")
+    undo_window: Seconds = Field(
+        "15s",
+        validate_default=True,
+        description="How long what a person decided waits before it leaves: time to take it back.",
+        examples=["15s"],
+    )
+    targets: TargetsFrame = _section(TargetsFrame, "By when a ticket is due, by its priority.")
+    business_hours: BusinessFrame = _section(BusinessFrame, "Working time that targets count; always when absent.")
+    digest: DigestFrame = _section(DigestFrame, "A short daily mail for each brand.")
     alerts: AlertsFrame = _section(AlertsFrame, "Who is told when something needs a person.")
     brands: list[Any] = Field(default_factory=list, description="What is watched.")
     sources: list[Any] = Field(default_factory=list, description="Where it is watched.")

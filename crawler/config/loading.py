@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,19 +15,19 @@ from pydantic_core import PydanticCustomError
 from crawler.config import frame as f
 from crawler.config.blocks import (
     AlertsBlock,
+    BusinessBlock,
     Config,
     KeepBlock,
     Place,
-    RuleBlock,
     SinkBlock,
     SourceBlock,
-    UrgentIf,
     digest_of,
 )
 from crawler.config.cron import never_open
 from crawler.config.database import database_url
-from crawler.config.problems import Explainer, closest
+from crawler.config.problems import Explainer
 from crawler.config.reading import MAX_BYTES, Node, Text, parse_scalar, read_yaml
+from crawler.config.rule_reading import RuleReader, targets_of
 from crawler.config.values import Schedule, text_of
 from crawler.errors import ConfigError, NotFound, Problem
 from crawler.model import Brand, Entity, EntityKind
@@ -153,7 +152,10 @@ class _Loader:
         whole = self.whole()
         blocks = tuple(SinkBlock(s.name, s.kind, _raw(node, f.SinkFrame), Place(node, self.text)) for s, node in sinks)
         self.check_names(brands, sources)
-        made = self.rules(rules, whole, blocks)
+        told = RuleReader(self.text, self.root, self.names("brands"), self.names("sources"), self.sink_names(blocks))
+        made = told.rules(rules, whole.tickets)
+        alerts, digests = AlertsBlock(told.addresses("alerts", whole.alerts.send_to)), told.digests(whole.digest)
+        self.problems += told.problems
         if DESK not in {sink.name for sink in blocks} and any(DESK in rule.send_to for rule in made):
             blocks = (*blocks, SinkBlock(DESK, DESK))
         data_dir = self.path.parent / Path(whole.data_dir).expanduser()
@@ -175,7 +177,12 @@ class _Loader:
             sources=tuple(self.source(source, node) for source, node in sources),
             rules=made,
             sinks=blocks,
-            alerts=self.alerts(whole, blocks),
+            alerts=alerts,
+            language=whole.language,
+            undo_window=whole.undo_window,
+            targets=targets_of(whole.targets),
+            business=BusinessBlock(whole.business_hours.hours, whole.business_hours.holidays),
+            digests=digests,
             env=self.env,
         )
 
@@ -315,57 +322,14 @@ class _Loader:
             self.problems.append(self.text.at(place, message, "widen between, or remove it"))
         return Schedule(None, None, source.cron, source.between)
 
-    def rules(
-        self, rules: Sequence[tuple[f.RuleFrame, Node]], whole: f.Frame, sinks: Sequence[SinkBlock]
-    ) -> tuple[RuleBlock, ...]:
-        tickets, listed = self.root.child("tickets"), self.root.child("rules")
-        if tickets is not None and listed is not None and tickets.value is not None and listed.value is not None:
-            message = "tickets is the short form of rules; use one of the two"
-            self.problems.append(self.text.at_key(tickets, message, "move it into rules as an item with a name"))
-        made = [(_rule(rule.name, rule), node) for rule, node in rules]
-        if listed is None or listed.value is None:
-            made = [(_rule("tickets", whole.tickets or f.RuleParts.model_validate({})), tickets or Node({}, 1, 1))]
-        brands, sources = self.names("brands"), self.names("sources")
-        known = {sink.name for sink in sinks} | self.names("sinks") | {DESK}
-        for rule, node in made:
-            for key, words, names in (
-                ("send_to", rule.send_to, known),
-                ("brand", rule.brand, brands),
-                ("source", rule.source, sources),
-            ):
-                self.references(f"rule {rule.name}" if rule.name != "tickets" else "tickets", node, key, words, names)
-        return tuple(rule for rule, _ in made)
-
     def names(self, key: str) -> set[str]:
         """The names of a list as written, also of items that are wrong elsewhere."""
         node = self.root.child(key)
         items = node.value if node is not None and isinstance(node.value, list) else []
         return {str(name.value) for item in items if (name := item.child("name")) is not None}
 
-    def references(self, what: str, node: Node, key: str, words: Sequence[str], known: set[str]) -> None:
-        for index, word in enumerate(words):
-            if word in known:
-                continue
-            place, _ = node.down([key, index])
-            better = closest(word, sorted(known))
-            noun = "sink" if key == "send_to" else key
-            hint = f"did you mean {better!r}?" if better else f"known: {', '.join(sorted(known)) or 'none'}"
-            fix = (self.text.with_value(place, better) or f"{key}: [{better}]") if better else f"remove it from {key}"
-            self.problems.append(self.text.at(place, f"{what}: {key} names no {noun}: {word!r}; {hint}", fix))
-
-    def alerts(self, whole: f.Frame, sinks: Sequence[SinkBlock]) -> AlertsBlock:
-        node = self.root.child("alerts") or Node({}, 1, 1)
-        known = {sink.name for sink in sinks} | self.names("sinks") | {DESK}
-        words = whole.alerts.send_to
-        for index, word in enumerate(words):
-            if word not in known and not f.is_email(word):
-                place, _ = node.down(["send_to", index])
-                better = closest(word, sorted(known))
-                hint = f"did you mean {better!r}?" if better else f"known: {', '.join(sorted(known))}"
-                message = f"alerts: send_to: {word!r} is neither a sink nor a mail address; {hint}"
-                fix = self.text.with_value(place, better or "ops@example.com")
-                self.problems.append(self.text.at(place, message, fix))
-        return AlertsBlock(words)
+    def sink_names(self, sinks: Sequence[SinkBlock]) -> set[str]:
+        return {sink.name for sink in sinks} | self.names("sinks") | {DESK}
 
     def database(self, whole: f.Frame, data_dir: Path) -> str:
         node, walked = self.root.down(["database", "url"])
@@ -396,30 +360,6 @@ def _label(node: Node) -> str:
 def _raw(node: Node, model: type[BaseModel]) -> dict[str, Any]:
     """The settings of the kind: every key that the frame does not take."""
     return {key: child.plain() for key, child in node.value.items() if key not in model.model_fields}
-
-
-def _rule(name: str, parts: f.RuleParts) -> RuleBlock:
-    urgent = UrgentIf(parts.urgent_if.words, parts.urgent_if.followers_over) if parts.urgent_if else None
-    more = {}
-    if isinstance(parts, f.RuleFrame):
-        entity = tuple(kind.value for kind in parts.entity)
-        more = {
-            "brand": parts.brand,
-            "source": parts.source,
-            "lang": parts.lang,
-            "entity": entity,
-            "label": parts.label,
-        }
-    rule = RuleBlock(
-        name=name,
-        when=parts.when,
-        sure_at_least=parts.sure_at_least,
-        urgent_if=urgent,
-        priority=parts.priority,
-        send_to=tuple(dict.fromkeys(parts.send_to)),
-        **more,  # type: ignore[arg-type]
-    )
-    return RuleBlock(**{**{k: getattr(rule, k) for k in rule.__slots__}, "version": digest_of(asdict(rule))})
 
 
 def _agent(network: f.Network_) -> str:

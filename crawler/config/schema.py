@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from crawler.config.frame import BrandFrame, Frame, RuleFrame, SinkFrame, SourceFrame
+from crawler.config.frame import BrandFrame, Frame, SinkFrame, SourceFrame
 from crawler.config.problems import flow, models_in
 from crawler.config.reading import quoted
+from crawler.config.rule_frame import RuleFrame
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Kinds = Mapping[str, type[BaseModel]]

@@ -93,7 +93,7 @@ SYNTAX = [
 ]
 FRAME = [
     ("brandz: []\n", "1:1", "unknown key 'brandz'; did you mean 'brands'?", "brands: []"),
-    ("colour: red\n", "1:1", "unknown key 'colour'; known: alerts, brands, data_dir", "remove the line"),
+    ("colour: red\n", "1:1", "unknown key 'colour'; known: alerts, brands, business_hours", "remove the line"),
     ("network: {allow-private: []}\n", "1:11", "unknown key 'allow-private' in network", "network: {allow_private: []}"),
     ("network: {allow_private: [10.0.0/8]}\n", "1:27", "'10.0.0/8' is no network", "network: {allow_private: [10.0.0.0/8]}"),
     ("timezone: Europe/Kiiv\n", "1:11", "is no time zone; did you mean Europe/Kyiv?", "timezone: Europe/Kyiv"),
