@@ -1,4 +1,4 @@
-"""Checks the five fields of a cron expression where they are written; the clock reads the same language."""
+"""Reads the five fields of a cron expression and names a mistake where it is written; the clock reads by this too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ _NAMES = {
     4: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
-_SHORT = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+_SHORT = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EXAMPLE = '"0 7-23 * * *"'
 
@@ -19,23 +27,32 @@ _EXAMPLE = '"0 7-23 * * *"'
 def cron_of(value: object) -> str:
     """A cron expression, spaces tidied. Raises a validation error that names the field."""
     text = " ".join(str(value).split())
-    if text.startswith("@"):
-        if text.lower() not in _SHORT:
-            raise wrong(f"{text!r} is not known; known: {', '.join(_SHORT)}", f'"{_SHORT[1]}"')
-        return text.lower()
-    words = text.lower().split(" ")
+    fields_of(text)
+    return text.lower() if text.startswith("@") else text
+
+
+def fields_of(text: str) -> tuple[frozenset[int], ...]:
+    """Minutes, hours, days, months and weekdays (Sunday is 0 and 7). Raises a validation error that names the field."""
+    if text.startswith("@") and text.lower() not in _SHORT:
+        raise wrong(f"{text!r} is not known; known: {', '.join(_SHORT)}", '"@daily"')
+    words = words_of(text)
     if len(words) != len(_FIELDS):
         fields = "minute, hour, day of month, month, day of week"
         raise wrong(f"cron has five fields ({fields}), this has {len(words)}", _EXAMPLE)
-    found = [_field(index, word) for index, word in enumerate(words)]
+    found = tuple(frozenset(_field(index, word)) for index, word in enumerate(words))
     if words[4].startswith("*") and not any(day <= _DAYS_IN[month - 1] for day in found[2] for month in found[3]):
         raise wrong(f"{text!r} names a day that never comes", _EXAMPLE)
-    return text
+    return found
+
+
+def words_of(text: str) -> list[str]:
+    """The fields as written, in small letters; `@daily` and its like in full."""
+    return _SHORT.get(text.strip().lower(), text).lower().split()
 
 
 def never_open(cron: str, between: Window) -> bool:
     """Whether no time of the expression falls into the window."""
-    words = {"@hourly": "0 *"}.get(cron, "0 0" if cron.startswith("@") else cron).split(" ")
+    words = words_of(cron)
     start, end = (moment.hour * 60 + moment.minute for moment in between)
     minutes = {hour * 60 + minute for hour in _field(1, words[1]) for minute in _field(0, words[0])}
     if start == end:

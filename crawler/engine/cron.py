@@ -6,33 +6,16 @@ are restricted, either is enough, as in every cron.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from pydantic_core import PydanticCustomError
+
+from crawler.config.cron import fields_of, words_of
 from crawler.errors import Permanent
 
-_MONTHS = dict(
-    zip(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), range(1, 13), strict=True)
-)
-_DAYS = dict(zip(("sun", "mon", "tue", "wed", "thu", "fri", "sat"), range(7), strict=True))
-_FIELDS: tuple[tuple[str, int, int, Mapping[str, int]], ...] = (
-    ("minute", 0, 59, {}),
-    ("hour", 0, 23, {}),
-    ("day of month", 1, 31, {}),
-    ("month", 1, 12, _MONTHS),
-    ("day of week", 0, 7, _DAYS),
-)
-_SHORT = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
 # 29 February of a given weekday comes at most 40 years apart (1996, 2000 .. over a year like 2100 that has none).
 _HORIZON = timedelta(days=366 * 41)
 
@@ -83,45 +66,16 @@ class Cron:
 @lru_cache(maxsize=512)
 def parse(expression: str) -> Cron:
     """Read an expression. Raises Permanent naming the field that is wrong."""
-    words = _SHORT.get(expression.strip().lower(), expression).split()
-    if len(words) != len(_FIELDS):
-        raise Permanent(f'cron {expression!r} has {len(words)} fields; five are needed, such as "0 7-23 * * *"')
-    minutes, hours, days, months, weekdays = (
-        _field(word.lower(), *field) for word, field in zip(words, _FIELDS, strict=True)
-    )
+    try:
+        minutes, hours, days, months, weekdays = fields_of(expression)
+    except PydanticCustomError as error:
+        raise Permanent(f"cron {expression!r}: {error.message()}") from None
+    words = words_of(expression)
     return Cron(
         tuple(sorted(minutes)),
         tuple(sorted(hours)),
-        frozenset(days),
-        frozenset(months),
+        days,
+        months,
         frozenset(day % 7 for day in weekdays),
         either=not words[2].startswith("*") and not words[4].startswith("*"),
     )
-
-
-def _field(word: str, name: str, low: int, high: int, names: Mapping[str, int]) -> set[int]:
-    found: set[int] = set()
-    for part in word.split(","):
-        span, _, step = part.partition("/")
-        if not (step.isdecimal() and int(step) > 0 if _ else True):
-            raise Permanent(f"cron {name}: the step in {part!r} must be a number above 0")
-        found |= set(range(*_span(span, bool(_), name, low, high, names), int(step or 1)))
-    return found
-
-
-def _span(span: str, stepped: bool, name: str, low: int, high: int, names: Mapping[str, int]) -> tuple[int, int]:
-    if span == "*":
-        return low, (high if name != "day of week" else 6) + 1
-    first, dash, last = span.partition("-")
-    start = _number(first, name, low, high, names)
-    end = _number(last, name, low, high, names) if dash else (high if stepped else start)
-    if end < start:
-        raise Permanent(f"cron {name}: the range {span!r} runs backwards; write it as two, joined by a comma")
-    return start, end + 1
-
-
-def _number(text: str, name: str, low: int, high: int, names: Mapping[str, int]) -> int:
-    value = names.get(text, int(text) if text.isdecimal() else -1)
-    if not low <= value <= high:
-        raise Permanent(f"cron {name}: {text!r} is not from {low} to {high}")
-    return value

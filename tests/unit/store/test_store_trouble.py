@@ -15,6 +15,7 @@ from store_kit import Clock, World, arrival, document, opens, post
 from crawler.errors import StoreError
 from crawler.model import Author, PostOutcome, Verdict
 from crawler.store import Store, schema
+from crawler.store.migrations import HEAD
 
 
 @pytest.fixture
@@ -114,10 +115,11 @@ def test_a_cut_in_the_middle_of_a_transaction_starts_it_again(postgres: Postgres
     postgres.clean(postgres_database)
 
 
-SECOND = """
+NEXT = f"{int(HEAD) + 1:04}"
+SECOND = f"""
 import os, sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{NEXT}", "{HEAD}"
 
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
@@ -132,10 +134,10 @@ def test_a_revision_is_applied_whole_or_not_at_all(
 ) -> None:
     scripts = tmp_path / "migrations"
     shutil.copytree(schema._SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0002_second.py").write_text(SECOND)
+    (scripts / "versions" / f"{NEXT}_half.py").write_text(SECOND)
     with monkeypatch.context() as patch:
         patch.setattr(schema, "_SCRIPTS", scripts)
-        patch.setattr(schema, "HEAD", "0002")
+        patch.setattr(schema, "HEAD", NEXT)
         patch.setenv("BREAK", "1")
         with pytest.raises(RuntimeError, match="power"):
             Store.create(store_url)
@@ -143,13 +145,13 @@ def test_a_revision_is_applied_whole_or_not_at_all(
         assert store.alerts.set_("still", "usable")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "_SCRIPTS", scripts)
-        patch.setattr(schema, "HEAD", "0002")
+        patch.setattr(schema, "HEAD", NEXT)
         with Store.create(store_url) as store:
             assert [it.key for it in store.alerts.open()] == ["still"]
             with store._db.write() as connection:
                 connection.exec_driver_sql("DROP TABLE half")
                 connection.exec_driver_sql("DROP TABLE whole")
-                connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+                connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
 
 
 def test_messages_from_outside_cannot_break_the_row(world: World) -> None:
