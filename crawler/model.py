@@ -221,11 +221,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A ticket as the helpdesk knows it. `status` is in our words (open/solved) when the sink can say it."""
+    """A ticket as the helpdesk knows it. `status` is in our words (open/solved) when the sink can say it.
+
+    `warnings` say what the helpdesk dropped or changed of what it was sent, as reading it back showed.
+    """
 
     id: str
     url: str | None = None
     status: TicketStatus | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

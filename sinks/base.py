@@ -65,6 +65,10 @@ class Sink(ABC):
     """
 
     kind: ClassVar[str]
+    parallel: ClassVar[int] = 1
+    """Calls that may be on their way at once; more than 1 only for a kind that is safe to use from threads."""
+    idempotent: ClassVar[bool] = False
+    """True when creating or changing the same key twice surely takes effect once: then there is no doubt to clear."""
 
     class Settings(plugins.Settings):
         """Settings of the kind; secrets are fields of type `plugins.Secret`."""
@@ -84,7 +88,7 @@ class Sink(ABC):
         raise self._lacks("find")
 
     def find_all(self, key: str) -> Sequence[Remote]:
-        """Every ticket under `key`, the oldest first, as far as the helpdesk can tell: two mean that one is a double."""
+        """Every ticket under `key`, oldest first, as far as the helpdesk can tell: two mean that one is a double."""
         found = self.find(key)
         return () if found is None else (found,)
 

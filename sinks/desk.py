@@ -17,6 +17,7 @@ class Desk(Sink):
     """Keeps tickets in the database. Creating the same key twice gives the first ticket again: never a double."""
 
     kind = "desk"
+    idempotent = True
 
     class Settings(plugins.Settings):
         """The desk needs no settings."""

@@ -69,6 +69,8 @@ class HttpSink(Sink):
     helpdesks are known to answer 500 after they stored the ticket; redirects and all other 4xx are Permanent.
     """
 
+    parallel = 8
+
     class Settings(plugins.Settings):
         url: Url = Field(description="Address of the helpdesk", examples=["https://help.example"])
         timeout: Seconds = Field(10.0, description="Time that one call may take", examples=["10s"])

@@ -29,8 +29,11 @@ class Turn(Exception):
     """Raised by a progress call, between two batches: the stage has had its turn, and the others come first."""
 
 
-def work(app: App, progress: ProgressFor | None = None) -> Worked:
-    """match, analyse, triage, deliver. A model that cannot be used leaves mentions waiting, with an Alert."""
+def work(app: App, progress: ProgressFor | None = None, couriers: deliver.Couriers | None = None) -> Worked:
+    """match, analyse, triage, deliver. A model that cannot be used leaves mentions waiting, with an Alert.
+
+    With `couriers` the sending goes on beside the next passes; without, it is waited for.
+    """
     told = progress or _silent
     store, worked = app.store, Worked()
     with _turn(worked):
@@ -40,7 +43,7 @@ def work(app: App, progress: ProgressFor | None = None) -> Worked:
     with _turn(worked):
         worked.triaged = triage.run(store, app.config.rules, app.brands, now, told("triage"))
     with _turn(worked):
-        worked.delivered = deliver.run(store, app.sinks, app.owner, now, told("tickets"))
+        worked.delivered = deliver.run(store, app.sinks, app.owner, now, told("tickets"), couriers)
     return worked
 
 

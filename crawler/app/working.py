@@ -15,6 +15,7 @@ from crawler.app import App, keeping, logs
 from crawler.app.alerting import Sender
 from crawler.app.work import Turn, work
 from crawler.errors import CrawlerError
+from crawler.stages.deliver import Couriers
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def worker_main(channel: Any, config_path: str, url: str, log_json: bool = False
             logger.warning("the worker goes on after: %s", error)
             idle = True
         time.sleep(IDLE if idle else BUSY)
+    worker.couriers.stop()
     worker.app.close()
 
 
@@ -50,6 +52,7 @@ class _Worker:
     def __init__(self, channel: Any, app: App) -> None:
         self.channel, self.app, self.version = channel, app, app.store.config.version()
         self.sender = Sender()
+        self.couriers = Couriers()
         self.end = False
         self.keep_at = 0.0
 
@@ -67,7 +70,7 @@ class _Worker:
         """One pass over the stages; True when there was nothing to do."""
         if (version := self.app.store.config.version()) != self.version:
             self.app, self.version = renewed(self.app), version
-        worked = work(self.app, self._told)
+        worked = work(self.app, self._told, self.couriers)
         self.sender.send(self.app)
         self._keep()
         return not (worked.more or worked.mentions_new or worked.analysed)

@@ -22,6 +22,8 @@ from crawler.store.outbox import Outbox, Waiting
 from crawler.store.posts import Posts
 from crawler.store.retention import Expired, Retention
 from crawler.store.runs import Runs
+from crawler.store.settling import Told
+from crawler.store.sink_states import Pulse, SinkStates
 from crawler.store.sources import Sources, SourceState
 from crawler.store.ticket_views import DeliveryState, StoredTicket
 from crawler.store.tickets import OpenTicket, Tickets, TriageCount
@@ -34,12 +36,14 @@ __all__ = [
     "Expired",
     "Flow",
     "OpenTicket",
+    "Pulse",
     "RunSums",
     "SourceRow",
     "SourceState",
     "Store",
     "StoredTicket",
     "SyncReport",
+    "Told",
     "TriageCount",
     "Waiting",
 ]
@@ -59,6 +63,7 @@ class Store:
         self.mentions = Mentions(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
+        self.sink_states = SinkStates(database, actor, now)
         self.desk = Desk(database, actor, now)
         self.events = Events(database, actor, now)
         self.alerts = Alerts(database, actor, now)

@@ -14,18 +14,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crawler.model import Change, Delivery, DeliveryStatus, Event, Priority, Remote, TicketStatus
+from crawler.model import Change, Delivery, DeliveryStatus, Priority, Remote, TicketStatus
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.db import chunks
 from crawler.store.events import Part
+from crawler.store.settling import POSSIBLE_DUPLICATE, Later, Settling, Told, update_deliveries
 from crawler.store.ticket_views import ticket_of
-from crawler.store.types import AnyRow, tidy
+from crawler.store.types import AnyRow
 
-Later = tuple[int, str, datetime, bool]
 _PENDING = DeliveryStatus.PENDING.value
 _SENT = DeliveryStatus.SENT.value
 _PARKED = DeliveryStatus.PARKED.value
+# Whoever holds a lease renews it before this share of it is left.
+_ALIVE = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,47 @@ class Outbox(Part):
         sent: Sequence[tuple[int, Remote]],
         later: Sequence[Later],
         parked: Sequence[tuple[int, str]],
+        told: Told | None = None,
     ) -> list[int]:
         """Record how the owner's deliveries ended, in one transaction; returns the ids that it no longer held.
 
-        `later` rows are (id, error, not before, doubtful).
+        `later` rows are (id, error, not before, doubtful). What the helpdesk warned of becomes Events.
         """
-        return self.db.transact(lambda connection: self._settle(connection, owner, sent, later, parked))
+        return self.db.transact(
+            lambda connection: Settling(self, connection, owner, told or Told()).run(sent, later, parked)
+        )
+
+    def renew(self, owner: str, now: datetime, lease_seconds: float) -> int:
+        """Hold what the owner claimed for longer; returns how many it still has."""
+        columns = t.deliveries.c
+        update = sa.update(t.deliveries).where(columns.owner == owner, columns.status == _PENDING)
+        until = now + timedelta(seconds=lease_seconds)
+        return self.db.transact(lambda connection: connection.execute(update.values(lease_until=until)).rowcount)
+
+    def due(self, now: datetime, sinks: Collection[str]) -> list[str]:
+        """Those of the sinks for which something can be done now: a delivery, or a second look."""
+        columns = t.deliveries.c
+        waits = sa.select(columns.id).where(columns.status == _PENDING, columns.not_before <= now, _unleased(now))
+        looks = sa.select(columns.id).where(columns.recheck_at <= now)
+        with self.db.read() as connection:
+            return [
+                sink
+                for sink in sinks
+                if any(connection.execute(it.where(columns.sink == sink).limit(1)).first() for it in (waits, looks))
+            ]
+
+    def rechecks(self, sink: str, now: datetime, limit: int = 50) -> list[tuple[int, str, str]]:
+        """(delivery id, ticket key, remote id) of deliveries that followed a doubt and whose second look is due."""
+        columns = t.deliveries.c
+        query = sa.select(columns.id, t.tickets.c.key, columns.remote_id).join(t.tickets)
+        query = query.where(columns.sink == sink, columns.recheck_at <= now, columns.status == _SENT)
+        with self.db.read() as connection:
+            rows = connection.execute(query.order_by(columns.recheck_at).limit(limit)).all()
+        return [(row.id, row.key, row.remote_id) for row in rows]
+
+    def rechecked(self, delivery_id: int, twice: str | None = None, again: datetime | None = None) -> None:
+        """The second look is done: `twice` tells of a double, `again` puts it off."""
+        self.db.transact(lambda connection: self._rechecked(connection, delivery_id, twice, again))
 
     def release(self, owner: str) -> int:
         """Give back what the owner claimed and did NOT try; returns how many."""
@@ -84,7 +121,8 @@ class Outbox(Part):
     def retry(self, ticket_key: str | None = None, sink: str | None = None) -> int:
         """Make parked deliveries of a ticket, of a sink or all pending again, and waiting ones due now.
 
-        Returns how many were touched. An attempt that was in doubt stays so.
+        Returns how many were touched. An attempt that was in doubt stays so, and before a parked ticket is created the
+        helpdesk is asked whether it is there. Sinks that were left in peace are tried at once.
         """
         columns = t.deliveries.c
         query = sa.select(columns.id).where(_retryable()).order_by(columns.id)
@@ -94,6 +132,7 @@ class Outbox(Part):
             query = query.where(columns.sink == sink)
         with self.db.read() as connection:
             ids = connection.execute(query).scalars().all()
+        self.db.transact(lambda c: c.execute(_opened(sink)))
         return sum(self.db.transact(lambda c, some=some: self._retry(c, some)) for some in chunks(ids))  # type: ignore[misc]
 
     def waiting(self, now: datetime) -> list[Waiting]:
@@ -130,45 +169,22 @@ class Outbox(Part):
         # An owner still written down means: claimed, and nobody told how it ended.
         values["doubtful"] = sa.or_(columns.doubtful, columns.owner.is_not(None))
         connection.execute(sa.update(t.deliveries).where(columns.id.in_([row.id for row in rows])).values(values))
+        doubted = {row.id: _doubted_at(row, until - now) for row in rows}
+        died = [{"row_id": row.id, "doubted_at": doubted[row.id]} for row in rows if row.owner is not None]
+        update_deliveries(connection, died)
         tickets = _tickets(connection, rows)
         remotes = _remotes(connection, [row for row in rows if row.number])
-        return [_delivery(row, tickets[row.ticket_id], remotes.get((row.ticket_id, row.sink))) for row in rows]
+        return [
+            _delivery(row, tickets[row.ticket_id], remotes.get((row.ticket_id, row.sink)), doubted[row.id])
+            for row in rows
+        ]
 
-    def _settle(
-        self,
-        connection: Connection,
-        owner: str,
-        sent: Sequence[tuple[int, Remote]],
-        later: Sequence[Later],
-        parked: Sequence[tuple[int, str]],
-    ) -> list[int]:
-        changes: list[Event] = []
-        outcomes = [(row_id, self._sent(remote)) for row_id, remote in sent]
-        outcomes += [(row_id, _later(error, at, doubtful)) for row_id, error, at, doubtful in later]
-        outcomes += [(row_id, self._parked(error)) for row_id, error in parked]
-        lost = [row_id for row_id, values in outcomes if not self._close(connection, owner, row_id, values, changes)]
-        events.add(connection, changes)
-        return lost
-
-    def _close(
-        self, connection: Connection, owner: str, row_id: int, values: dict[str, Any], changes: list[Event]
-    ) -> bool:
+    def _rechecked(self, connection: Connection, delivery_id: int, twice: str | None, again: datetime | None) -> None:
         columns = t.deliveries.c
-        mine = (columns.id == row_id, columns.owner == owner, columns.status == _PENDING)
-        update = sa.update(t.deliveries).where(*mine).values(values | {"owner": None, "lease_until": None})
-        if connection.execute(update).rowcount != 1:
-            return False
-        if "status" in values:
-            changes.append(self.event("delivery", row_id, "status", _PENDING, values["status"], values["error"]))
-        return True
-
-    def _sent(self, remote: Remote) -> dict[str, Any]:
-        status = remote.status.value if remote.status else None
-        told = {"remote_id": tidy(remote.id), "remote_url": tidy(remote.url), "remote_status": status}
-        return told | {"status": _SENT, "settled_at": self.now(), "doubtful": False, "error": None}
-
-    def _parked(self, error: str) -> dict[str, Any]:
-        return {"status": _PARKED, "settled_at": self.now(), "error": tidy(error)}
+        update = sa.update(t.deliveries).where(columns.id == delivery_id, columns.recheck_at.is_not(None))
+        values: dict[str, Any] = {"recheck_at": again} | ({"twice": True} if twice else {})
+        if connection.execute(update.values(values)).rowcount and twice:
+            events.add(connection, [self.event("delivery", delivery_id, POSSIBLE_DUPLICATE, note=twice)])
 
     def _retry(self, connection: Connection, ids: Sequence[int]) -> int:
         columns = t.deliveries.c
@@ -176,8 +192,10 @@ class Outbox(Part):
         rows = connection.execute(query).all()
         ready = {"status": _PENDING, "not_before": self.now(), "settled_at": None}
         update = sa.update(t.deliveries).where(columns.id.in_([row.id for row in rows]))
-        connection.execute(update.values(ready))
         parked = [row for row in rows if row.status == _PARKED]
+        look = sa.update(t.deliveries).where(columns.id.in_([row.id for row in parked]), columns.number == 0)
+        connection.execute(look.values(doubtful=True))
+        connection.execute(update.values(ready))
         events.add(connection, [self.event("delivery", row.id, "status", _PARKED, _PENDING, "retry") for row in parked])
         return len(rows)
 
@@ -199,8 +217,16 @@ def _last_error(connection: Connection, sink: str, status: str) -> str | None:
     return connection.execute(query.order_by(columns.attempted_at.desc()).limit(1)).scalar()
 
 
-def _later(error: str, not_before: datetime, doubtful: bool) -> dict[str, Any]:
-    return {"error": tidy(error), "not_before": not_before, "doubtful": doubtful}
+def _opened(sink: str | None) -> sa.Update:
+    update = sa.update(t.sink_states).values(shut_until=None)
+    return update if sink is None else update.where(t.sink_states.c.sink == sink)
+
+
+def _doubted_at(row: AnyRow, lease: timedelta) -> datetime | None:
+    """Until when an attempt that is in doubt can have been made: a dead owner renewed its lease in its last third."""
+    if row.owner is None:
+        return row.doubted_at if row.doubtful else None
+    return row.lease_until - lease * _ALIVE  # type: ignore[no-any-return]
 
 
 def _unleased(now: datetime) -> sa.ColumnElement[bool]:
@@ -244,11 +270,11 @@ def _remote(row: AnyRow) -> Remote:
     return Remote(row.remote_id, row.remote_url, TicketStatus(row.remote_status) if row.remote_status else None)
 
 
-def _delivery(row: AnyRow, ticket: Any, remote: Remote | None) -> Delivery:
+def _delivery(row: AnyRow, ticket: Any, remote: Remote | None, doubted_at: datetime | None) -> Delivery:
     change = row.change and Change(
         key=row.change["key"],
         comment=row.change["comment"],
         priority=Priority(row.change["priority"]) if row.change["priority"] else None,
         status=TicketStatus(row.change["status"]) if row.change["status"] else None,
     )
-    return Delivery(row.id, row.sink, ticket, row.attempts + 1, _doubtful(row), remote, change)
+    return Delivery(row.id, row.sink, ticket, row.attempts + 1, _doubtful(row), remote, change, doubted_at)

@@ -11,7 +11,8 @@ from stage_kit import World
 
 from crawler.errors import InDoubt, Permanent, Transient
 from crawler.model import DeliveryStatus, Remote, Ticket
-from crawler.stages import deliver
+from crawler.stages import courier, deliver, sending
+from crawler.stages.sending import Sent
 from sinks.base import Sink, Tools
 
 
@@ -122,7 +123,7 @@ def test_a_helpdesk_that_is_down_is_not_hammered(world: World) -> None:
 
     helpdesk = Helpdesk(*[down] * 20)
     assert run(world, helpdesk).later == 10
-    assert len(calls) == deliver.BREAK_AFTER
+    assert len(calls) == courier.BREAK_AFTER
     world.at += timedelta(hours=1)
     helpdesk.script.clear()
     assert run(world, helpdesk).sent == 10
@@ -149,7 +150,7 @@ def test_a_sink_that_is_down_holds_up_no_other(world: World) -> None:
 
 def test_a_build_that_does_not_look_first_doubles(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deliberately broken build: without the look-up the same fault gives two tickets."""
-    monkeypatch.setattr(deliver, "_send", lambda sink, delivery: sink.create(delivery.ticket))
+    monkeypatch.setattr(sending, "send", lambda sink, delivery, now: Sent(sink.create(delivery.ticket)))
     ticketed(world)
     helpdesk = Helpdesk(fails(InDoubt("timed out"), stored=True))
     run(world, helpdesk)

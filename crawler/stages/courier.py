@@ -1,0 +1,234 @@
+"""One sink at one time: claims what is due, calls the helpdesk, settles, and leaves a sink in peace that fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Event, Lock
+
+from crawler.errors import CrawlerError, Transient
+from crawler.model import Delivery, Remote
+from crawler.stages import sending
+from crawler.stages.crash import kill_point
+from crawler.stages.sending import Answer, Later, Parked, Sent
+from crawler.store import Pulse, Store, Told
+from sinks.base import Sink
+
+BATCH = 50
+LEASE = 120.0
+RENEW = LEASE / 4
+FIRST_WAIT, LONGEST_WAIT = 5.0, 6 * 3600.0
+BREAK_AFTER = 3
+LONGEST_BREAK = 300.0
+SETTLE_EVERY = 0.5
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of deliveries."""
+
+    sent: int = 0
+    later: int = 0
+    parked: int = 0
+
+    def __iadd__(self, other: Outcome) -> Outcome:
+        self.sent, self.later, self.parked = (
+            self.sent + other.sent,
+            self.later + other.later,
+            self.parked + other.parked,
+        )
+        return self
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.sent + self.later + self.parked
+
+
+@dataclass(slots=True)
+class _Results:
+    """Answers that are not written down yet."""
+
+    sent: list[tuple[int, Remote]] = field(default_factory=list)
+    later: list[tuple[int, str, datetime, bool]] = field(default_factory=list)
+    parked: list[tuple[int, str]] = field(default_factory=list)
+    twice: dict[int, str] = field(default_factory=dict)
+    rechecks: dict[int, datetime] = field(default_factory=dict)
+    fresh: dict[int, datetime] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(len(self.sent), len(self.later), len(self.parked))
+
+    def add(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
+        if isinstance(answer, Parked):
+            self.parked.append((delivery.id, answer.error))
+        elif isinstance(answer, Later):
+            at = answer.not_before or back_off(now, delivery.attempts, answer.retry_after)
+            doubtful = delivery.doubtful or answer.doubted_at is not None
+            self.later.append((delivery.id, answer.error, at, doubtful))
+            if answer.doubted_at is not None:
+                self.fresh[delivery.id] = answer.doubted_at
+        else:
+            self._sent(delivery, answer)
+
+    def _sent(self, delivery: Delivery, answer: Sent) -> None:
+        self.sent.append((delivery.id, answer.remote))
+        if answer.twice is not None:
+            self.twice[delivery.id] = answer.twice
+        if answer.recheck_at is not None:
+            self.rechecks[delivery.id] = answer.recheck_at
+
+
+class Courier:
+    """Delivers all that is due to one sink. `run` is the body of a thread; `take` tells what it has done so far."""
+
+    def __init__(
+        self, store: Store, name: str, sink: Sink, owner: str, now: Callable[[], datetime], stopping: Event
+    ) -> None:
+        self.store, self.name, self.sink, self.now, self.stopping = store, name, sink, now, stopping
+        self.owner = f"{owner}/{name}"
+        self.error: Exception | None = None
+        self._outcome, self._lock = Outcome(), Lock()
+
+    def run(self) -> None:
+        """Second looks, then deliveries, until nothing is due or the sink is to be left in peace."""
+        try:
+            self.look_again()
+            self.deliver()
+        except Exception as error:  # handed to whoever waits for this thread
+            self.error = error
+
+    def take(self) -> Outcome:
+        """What has been done since the last call."""
+        with self._lock:
+            taken, self._outcome = self._outcome, Outcome()
+        return taken
+
+    def count(self, outcome: Outcome) -> None:
+        """Add to what `take` tells."""
+        with self._lock:
+            self._outcome += outcome
+
+    def deliver(self) -> None:
+        """Batch after batch. After failures in a row one delivery goes first and alone: the probe."""
+        while not self.stopping.is_set():
+            pulse = self.store.sink_states.pulse(self.name)
+            if pulse.shut(self.now()):
+                return
+            limit = 1 if pulse.failures >= BREAK_AFTER else BATCH
+            claimed = self.store.outbox.claim(self.owner, self.now(), limit, LEASE, [self.name])
+            if not claimed:
+                return
+            kill_point("after_claim")
+            with ThreadPoolExecutor(self.sink.parallel, f"sink-{self.name}") as pool:
+                _Batch(self, claimed, pulse, pool).run()
+
+    def look_again(self) -> None:
+        """Deliveries that followed a doubt: did the attempt that seemed lost arrive after all?"""
+        if self.store.sink_states.pulse(self.name).shut(self.now()):
+            return
+        for delivery_id, key, remote_id in self.store.outbox.rechecks(self.name, self.now()):
+            try:
+                found = [remote_id, *(remote.id for remote in sending.look(self.sink, key))]
+            except Transient:
+                self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
+            except CrawlerError as error:
+                self.store.outbox.rechecked(delivery_id, f"it could not be asked once more: {error}")
+            else:
+                self.store.outbox.rechecked(delivery_id, sending.doubles([Remote(one) for one in found]))
+
+
+class _Batch:
+    """Claimed deliveries on their way: at first one call, after each good answer twice as many at once."""
+
+    def __init__(self, courier: Courier, claimed: list[Delivery], pulse: Pulse, pool: ThreadPoolExecutor) -> None:
+        self.courier, self.pool, self.before, self.pulse = courier, pool, pulse, pulse
+        self.waiting = deque(claimed)
+        self.flying: dict[Future[Answer], Delivery] = {}
+        self.results = _Results()
+        self.window = 1
+        self.settled_at = self.renewed_at = time.monotonic()
+
+    def run(self) -> None:
+        """Until each has its answer, or the sink has shown that it had better be left in peace."""
+        while self.flying or self._may_go_on():
+            self._send()
+            done, _ = wait(self.flying, timeout=RENEW / 2, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._answered(self.flying.pop(future), future.result())
+            self._keep()
+        self._settle()
+        self._give_back()
+
+    def _may_go_on(self) -> bool:
+        return bool(self.waiting) and not (self.courier.stopping.is_set() or self._open())
+
+    def _open(self) -> bool:
+        return self.pulse.shut(self.courier.now())
+
+    def _send(self) -> None:
+        while len(self.flying) < self.window and self._may_go_on():
+            delivery = self.waiting.popleft()
+            future = self.pool.submit(sending.attempt, self.courier.sink, delivery, self.courier.now())
+            self.flying[future] = delivery
+
+    def _answered(self, delivery: Delivery, answer: Answer) -> None:
+        now = self.courier.now()
+        self.results.add(delivery, answer, now)
+        if not isinstance(answer, Later):
+            self.pulse = Pulse(shut_until=self.pulse.shut_until, why=self.pulse.why) if self._open() else Pulse()
+            self.window = min(self.courier.sink.parallel, self.window * 2)
+        elif answer.failed:
+            self.pulse = after_failure(self.pulse, answer, now)
+            self.window = 1
+
+    def _keep(self) -> None:
+        """What must not wait for the end of the batch: the lease, and answers that nobody has written down."""
+        at = time.monotonic()
+        if at - self.renewed_at > RENEW:
+            self.courier.store.outbox.renew(self.courier.owner, self.courier.now(), LEASE)
+            self.renewed_at = at
+        if at - self.settled_at > SETTLE_EVERY:
+            self._settle()
+
+    def _settle(self) -> None:
+        results, self.results = self.results, _Results()
+        self.settled_at = time.monotonic()
+        if self.pulse != self.before:
+            self.courier.store.sink_states.tell(self.courier.name, self.pulse)
+            self.before = self.pulse
+        if results.outcome.total:
+            kill_point("before_settle")
+            told = Told(results.twice, results.rechecks, results.fresh)
+            self.courier.store.outbox.settle(self.courier.owner, results.sent, results.later, results.parked, told)
+            kill_point("after_settle")
+            self.courier.count(results.outcome)
+
+    def _give_back(self) -> None:
+        if self.waiting:
+            self.courier.store.outbox.release(self.courier.owner)
+            self.courier.count(Outcome(later=len(self.waiting)))
+
+
+def after_failure(pulse: Pulse, answer: Later, now: datetime) -> Pulse:
+    """The pulse after a failed call: from the third in a row on, or when the sink asked for it, it is left in peace."""
+    failures = pulse.failures + 1
+    rest = answer.retry_after
+    if rest is None and failures >= BREAK_AFTER:
+        rest = min(LONGEST_BREAK, FIRST_WAIT * 2 ** min(20, failures - BREAK_AFTER)) * random.uniform(0.8, 1.2)
+    if rest is None:
+        return replace(pulse, failures=failures, why=answer.error)
+    until = now + timedelta(seconds=rest)
+    return Pulse(failures, max(until, pulse.shut_until or until), answer.error)
+
+
+def back_off(now: datetime, attempts: int, retry_after: float | None = None) -> datetime:
+    """Exponential back-off with jitter; never earlier than the helpdesk asked for."""
+    seconds = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(20, max(0, attempts - 1))) * random.uniform(0.8, 1.2)
+    return now + timedelta(seconds=max(seconds, retry_after or 0.0))
