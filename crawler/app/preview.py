@@ -137,7 +137,7 @@ def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, 
     except ModelUnavailable as error:
         return {"found": found, "ticket": False, "why": f"untagged: {error}"}
     tagged = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.ANALYSED, analysis)
-    _, ruling = triage.rule_on(tagged, app.config.rules, brand)
+    _, ruling = triage.rule_on(tagged, app.config.rules, brand, triage.Setting.of(app.config))
     why = f"{ruling.status}: {ruling.reason}"
     return {"found": found, "ticket": ruling.status is MentionStatus.TICKETED, "why": why}
 

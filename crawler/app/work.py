@@ -41,7 +41,8 @@ def work(app: App, progress: ProgressFor | None = None, couriers: deliver.Courie
     with _turn(worked):
         _analyse(app, worked, told("tone"))
     with _turn(worked):
-        worked.triaged = triage.run(store, app.config.rules, app.brands, now, told("triage"))
+        setting = triage.Setting.of(app.config)
+        worked.triaged = triage.run(store, app.config.rules, app.brands, now, told("triage"), setting)
     with _turn(worked):
         worked.delivered = deliver.run(store, app.sinks, app.owner, now, told("tickets"), couriers)
     return worked

@@ -77,6 +77,10 @@ class RuleReader:
 
     def _check(self, rule: RuleBlock, node: Node) -> None:
         what = f"rule {rule.name}" if rule.name != SHORT_FORM else SHORT_FORM
+        if rule.then is Then.TICKET and not rule.send_to:
+            place = node.child("send_to") or node
+            message = f"{what}: send_to names no sink, so its tickets would go nowhere"
+            self.problems.append(self.text.at(place, message, "send_to: [desk]"))
         self._references(what, node, "send_to", rule.send_to, self.sinks)
         self._references(what, node, "brand", rule.brand, self.brands)
         self._references(what, node, "source", rule.source, self.sources)
