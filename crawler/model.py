@@ -172,13 +172,17 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place where an entity stands: offsets into `title, newline, text` of the post (no title: the text)."""
+    """One place where an entity stands: offsets into `title, newline, text` of the post (no title: the text).
+
+    Of a query, `entity` is the term. `why` says which rule counted it: a name with its context, or the query.
+    """
 
     entity: str
     kind: EntityKind
     form: str
     start: int
     end: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

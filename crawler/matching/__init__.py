@@ -1,5 +1,10 @@
-"""Finding brands in text: word forms (`forms`) and one automaton for all (`matcher`). Pure: no store, no network."""
+"""Finding brands in text: word forms, a query language, and one automaton for all. Pure: no store, no network."""
 
-from crawler.matching.matcher import Match, Matcher
+from crawler.matching.explain import Finding
+from crawler.matching.matcher import Match, Matcher, version_of
+from crawler.matching.query_parser import parse
+from crawler.matching.query_plan import plan
+from crawler.matching.query_warnings import warnings
+from crawler.matching.reading import Facts
 
-__all__ = ["Match", "Matcher"]
+__all__ = ["Facts", "Finding", "Match", "Matcher", "parse", "plan", "version_of", "warnings"]

@@ -1,25 +1,30 @@
-"""One automaton over the forms of all brands, with exact spans in the original text.
+"""Finds every brand in a text: names with their context, and queries, over one automaton; exact spans in the original.
 
-`Matcher.match` reads a post's folded text once and says which brands stand in it. Spans are offsets into the original
-`title + newline + text`; they are worked out only for posts that hit.
+`scan` reads a post's folded text once and says whether anything may be there; `settle` judges what was found. Offsets
+in the original, words, context and facts are worked out only for texts in which something was found.
+
+A brand without a query, or whose query does not speak of NAMES, is mentioned when a name counts or the query holds. A
+query that speaks of NAMES decides alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-import ahocorasick
-
-from crawler.matching.forms import forms_of, word_forms
+from crawler.matching.context import Found, Judged, Surroundings, judge
+from crawler.matching.forms import forms_of
+from crawler.matching.index import Hits, Index
+from crawler.matching.query_eval import Evaluation, Spot
+from crawler.matching.query_plan import NAMES, Leaf, Plan, Word, context, plan
+from crawler.matching.reading import Facts, Reading
+from crawler.matching.words import Span
 from crawler.model import Brand, EntityKind, Hit
-from crawler.text import fold, fold_with_offsets
 
-RULES_VERSION = "1"
-_CONTEXT_CHARS = 300
-_EXCLUDE_CHARS = 60
+RULES_VERSION = "2"
+_NAME, _WORD, _CONTEXT = range(3)
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,157 +36,182 @@ class Match:
     hits: tuple[Hit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    brand: int
-    entity: str
-    kind: EntityKind
-    text: str
+@dataclass(slots=True)
+class Watch:
+    """What is watched of one brand."""
+
+    brand: Brand
+    plan: Plan | None = None
+    words: dict[Word, int] = field(default_factory=dict)
+    about: list[Leaf] = field(default_factory=list)
+    not_about: list[Leaf] = field(default_factory=list)
+
+    def number(self, word: Word) -> int:
+        """The number of a context word."""
+        return self.words.setdefault(word, len(self.words))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    start: int
-    end: int
-    form: _Form
+@dataclass(slots=True)
+class Sighting:
+    """What the automaton found of one brand in one text."""
+
+    names: list[Found] = field(default_factory=list)
+    words: dict[int, list[Span]] = field(default_factory=dict)
+    context: dict[int, list[Span]] = field(default_factory=dict)
 
 
 class Matcher:
-    """Finds every brand of `brands` in folded text. Building takes about a microsecond a form."""
+    """Finds every brand of `brands`. Raises ConfigError when a query of one cannot be read.
+
+    Building takes about 5 us a form.
+    """
 
     def __init__(self, brands: Sequence[Brand]) -> None:
-        self._brands = tuple(brands)
-        self._automaton = _automaton(self._brands)
-        self._exclude = [re.compile("|".join(map(_phrase, b.not_about))) if b.not_about else None for b in brands]
-        self._about = [_context(b.about) for b in brands]
-        self.version = _version(self._brands)
+        self.watches = [_watch(brand) for brand in brands]
+        self.version = version_of(brands)
+        self._index, self._slots = Index(), list[tuple[int, int, int]]()
+        asleep: set[int] = set()
+        for number, watch in enumerate(self.watches):
+            self._add_names(number, watch)
+            self._add_query(number, watch, asleep)
+            for word, word_number in watch.words.items():
+                asleep.add(self._add_word(word, (_CONTEXT, number, word_number)))
+        self._index.seal(asleep)
+        self._always = [n for n, watch in enumerate(self.watches) if watch.plan and watch.plan.wakes is None]
 
-    def match(self, folded: str, original: str) -> list[Match]:
+    def match(self, folded: str, original: str, facts: Facts | None = None) -> list[Match]:
         """Brands in `folded` (which must be `fold(original)`), each with its hits as spans of `original`."""
-        by_brand: dict[int, list[_Found]] = {}
-        for found in self._candidates(folded):
-            by_brand.setdefault(found.form.brand, []).append(found)
-        kept = {index: self._kept(index, founds, folded) for index, founds in by_brand.items()}
-        if not any(kept.values()):
-            return []
-        _, offsets = fold_with_offsets(original)
-        return [self._as_match(index, founds, offsets, original) for index, founds in kept.items() if founds]
+        hits = self.scan(folded)
+        return [] if hits is None else self.settle(hits, folded, original, facts)
 
-    def _candidates(self, folded: str) -> list[_Found]:
-        if not self._brands or not self._automaton:
-            return []
-        found = []
-        for last, forms in self._automaton.iter(folded):
-            for form in forms:
-                start = last - len(form.text) + 1
-                if _stands_alone(folded, start, last + 1):
-                    found.append(_Found(start, last + 1, form))
+    def scan(self, folded: str) -> Hits | None:
+        """What stands in the folded text, for `settle`; None when no brand can be there."""
+        hits = self._index.scan(folded)
+        return {} if hits is None and self._always else hits
+
+    def settle(self, hits: Hits, folded: str, original: str, facts: Facts | None = None) -> list[Match]:
+        """Judge what `scan` found."""
+        reading = Reading(folded, original, facts)
+        matches = []
+        for number, sighting in sorted(self.sightings(hits).items()):
+            watch = self.watches[number]
+            names = judge_names(watch, sighting, reading)
+            spots = query_spots(watch, sighting, names, reading)
+            if found := hits_of(watch, names, spots, reading):
+                matches.append(Match(watch.brand.id, watch.brand.version, tuple(found)))
+        return matches
+
+    def sightings(self, hits: Hits) -> dict[int, Sighting]:
+        """What was found by the number of the brand; brands whose query may hold anywhere are always there."""
+        found = {number: Sighting() for number in self._always}
+        for slot, spans in hits.items():
+            role, number, part = self._slots[slot]
+            sighting = found.setdefault(number, Sighting())
+            if role == _NAME:
+                entity = self.watches[number].brand.entities[part]
+                sighting.names += [Found(start, end, part, entity) for start, end in spans]
+            else:
+                (sighting.words if role == _WORD else sighting.context)[part] = spans
         return found
 
-    def _kept(self, index: int, founds: list[_Found], folded: str) -> list[_Found]:
-        """Longest of overlapping hits, without those that an exclusion covers or that lack their context."""
-        longest = _longest(founds)
-        exclude = self._exclude[index]
-        if exclude is not None:
-            zones = [match.span() for match in exclude.finditer(folded)]
-            longest = [f for f in longest if not any(_spoils(zone, f, longest) for zone in zones)]
-        return self._in_context(index, longest, folded)
+    def inside_words(self, folded: str) -> Iterable[tuple[Brand, Span]]:
+        """Names that are only a part of a longer word; to explain, not to match."""
+        for span, slots in self._index.inside(folded):
+            for role, number, _ in (self._slots[slot] for slot in slots):
+                if role == _NAME:
+                    yield self.watches[number].brand, span
 
-    def _in_context(self, index: int, founds: list[_Found], folded: str) -> list[_Found]:
-        """With `about` given, a single plain word counts only near such a word or beside a second, stronger signal."""
-        about = self._about[index]
-        if about is None or len({f.form.entity for f in founds}) > 1 or any(_strong(f, folded) for f in founds):
-            return founds
-        return [f for f in founds if about.search(folded, max(0, f.start - _CONTEXT_CHARS), f.end + _CONTEXT_CHARS)]
+    @property
+    def forms(self) -> int:
+        """How many different keys the automaton holds."""
+        return self._index.size
 
-    def _as_match(self, index: int, founds: list[_Found], offsets: Sequence[int], original: str) -> Match:
-        brand = self._brands[index]
-        hits = tuple(_hit(found, offsets, original) for found in founds)
-        return Match(brand.id, brand.version, hits)
+    def _slot(self, meaning: tuple[int, int, int]) -> int:
+        self._slots.append(meaning)
+        return len(self._slots) - 1
+
+    def _add_names(self, number: int, watch: Watch) -> None:
+        for part, entity in enumerate(watch.brand.entities):
+            self._index.add(forms_of(entity), self._slot((_NAME, number, part)))
+
+    def _add_query(self, number: int, watch: Watch, asleep: set[int]) -> None:
+        if watch.plan is None:
+            return
+        wakes = watch.plan.wakes or frozenset()
+        for word_number, word in enumerate(watch.plan.words):
+            slot = self._add_word(word, (_WORD, number, word_number))
+            if word_number not in wakes:
+                asleep.add(slot)
+
+    def _add_word(self, word: Word, meaning: tuple[int, int, int]) -> int:
+        slot = self._slot(meaning)
+        if word.glob:
+            self._index.add_part(max(word.glob, key=len), slot)
+        else:
+            self._index.add(word.keys, slot)
+        return slot
 
 
-def _hit(found: _Found, offsets: Sequence[int], original: str) -> Hit:
-    start, end = offsets[found.start], offsets[found.end - 1] + 1
-    end = max(end, offsets[found.end]) if found.end < len(offsets) else end
-    while end > start and original[end - 1].isspace():
-        end -= 1
-    return Hit(found.form.entity, found.form.kind, original[start:end], start, end)
+def _watch(brand: Brand) -> Watch:
+    watch = Watch(brand, plan(brand.query) if brand.query else None)
+    for texts, leaves in ((brand.about, watch.about), (brand.not_about, watch.not_about)):
+        leaves += [leaf for text in texts if (leaf := context(text, watch.number)).words]
+    return watch
 
 
-def _automaton(brands: Sequence[Brand]) -> ahocorasick.Automaton | None:
-    by_text: dict[str, list[_Form]] = {}
-    for index, brand in enumerate(brands):
-        for entity in brand.entities:
-            for text in forms_of(entity):
-                by_text.setdefault(text, []).append(_Form(index, entity.text, entity.kind, text))
-    if not by_text:
+def judge_names(watch: Watch, sighting: Sighting, reading: Reading) -> list[Judged]:
+    """Every name of the brand that stands in the text, with its fate."""
+
+    def around() -> Surroundings:
+        seen = Evaluation(list(watch.words), reading, sighting.context, (), quotations=True)
+        about = sorted(seen.spans(watch.about)) if watch.about else None
+        return Surroundings(about, sorted(seen.spans(watch.not_about)), watch.brand.about)
+
+    return judge(sighting.names, around, reading)
+
+
+def query_spots(watch: Watch, sighting: Sighting, names: Sequence[Judged], reading: Reading) -> list[Spot] | None:
+    """Where the query of the brand holds; None when it does not, or there is none."""
+    if watch.plan is None or not _awake(watch.plan, sighting, names):
         return None
-    automaton = ahocorasick.Automaton()
-    for text, forms in by_text.items():
-        automaton.add_word(text, tuple(forms))
-    automaton.make_automaton()
-    return automaton
+    kept = [one.found.span for one in names if one.kept]
+    return Evaluation(watch.plan.words, reading, sighting.words, kept).spots(watch.plan.root)
 
 
-def _version(brands: Sequence[Brand]) -> str:
+def _awake(plan: Plan, sighting: Sighting, names: Sequence[Judged]) -> bool:
+    if plan.wakes is None or not plan.wakes.isdisjoint(sighting.words):
+        return True
+    return NAMES in plan.wakes and any(one.kept for one in names)
+
+
+def hits_of(watch: Watch, names: Sequence[Judged], spots: list[Spot] | None, reading: Reading) -> list[Hit]:
+    """Names that count and spots of the query, leftmost-longest without overlaps."""
+    kept = {one.found.span: one for one in names if one.kept}
+    if watch.plan is not None and watch.plan.names and spots is None:
+        return []
+    spans = dict.fromkeys(kept, watch.brand.name) | {(s.start, s.end): s.term for s in spots or ()}
+    hits, end = list[Hit](), 0
+    for span in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if span[0] >= end:
+            end = span[1]
+            hits.append(_hit(watch, kept.get(span), span, spans[span], reading))
+    if spots == [] and not hits:
+        return [
+            Hit(str(watch.plan.text if watch.plan else "")[:_SHOWN], EntityKind.BRAND, "", 0, 0, "query, by fields")
+        ]
+    return hits
+
+
+def _hit(watch: Watch, name: Judged | None, span: Span, term: str, reading: Reading) -> Hit:
+    start, end = reading.source(span)
+    form = reading.original[start:end]
+    if name is None:
+        return Hit(term[:_SHOWN], EntityKind.BRAND, form, start, end, "query")
+    why = f"{name.why}; query" if watch.plan is not None and watch.plan.names else name.why
+    return Hit(name.found.entity.text, name.found.entity.kind, form, start, end, why)
+
+
+def version_of(brands: Sequence[Brand]) -> str:
+    """The digest of everything that decides matching with these brands."""
     parts = sorted(f"{brand.id}:{brand.version}" for brand in brands)
     return hashlib.sha256("|".join([RULES_VERSION, *parts]).encode()).hexdigest()[:16]
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """True when the span is not a part of a longer word or number on either side."""
-    before_ok = start == 0 or not (_wordish(text[start - 1]) and _wordish(text[start]))
-    after_ok = end == len(text) or not (_wordish(text[end]) and _wordish(text[end - 1]))
-    return before_ok and after_ok and not (start > 0 and text[start - 1] == "@" and text[start] != "@")
-
-
-def _wordish(char: str) -> bool:
-    return char.isalnum() or char == "_"
-
-
-def _longest(founds: list[_Found]) -> list[_Found]:
-    """Leftmost-longest without overlaps, in order of place."""
-    kept: list[_Found] = []
-    for found in sorted(founds, key=lambda f: (f.start, -f.end)):
-        if not kept or found.start >= kept[-1].end:
-            kept.append(found)
-    return kept
-
-
-def _spoils(zone: tuple[int, int], found: _Found, founds: list[_Found]) -> bool:
-    """An excluded phrase that holds the name spoils that hit alone; a bare context word spoils hits within reach."""
-    if any(f.start < zone[1] and zone[0] < f.end for f in founds):
-        return found.start < zone[1] and zone[0] < found.end
-    return zone[0] - _EXCLUDE_CHARS <= found.start and found.end <= zone[1] + _EXCLUDE_CHARS
-
-
-def _strong(found: _Found, folded: str) -> bool:
-    form = found.form
-    tagged = found.start > 0 and folded[found.start - 1] == "#"
-    return tagged or form.kind is not EntityKind.BRAND or " " in form.text or form.text.startswith("@")
-
-
-def _phrase(words: str) -> str:
-    return r"(?<!\w)" + re.escape(fold(words).strip()) + r"(?!\w)"
-
-
-def _context(words: Sequence[str]) -> re.Pattern[str] | None:
-    if not words:
-        return None
-    forms = sorted({form for word in words for form in _forms(word)}, key=len, reverse=True)
-    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, forms)) + r")(?!\w)")
-
-
-def _forms(words: str) -> set[str]:
-    folded = fold(words).strip()
-    return word_forms(folded) if " " not in folded else {folded}
-
-
-def explain(matches: Sequence[Match], names: Mapping[int, str]) -> str:
-    """One line a brand, for people: which form of which entity stands where."""
-    lines = [
-        f"{names.get(match.brand_id, '?')}: «{hit.form}» ({hit.kind} {hit.entity}) at {hit.start}-{hit.end}"
-        for match in matches
-        for hit in match.hits
-    ]
-    return "\n".join(lines)

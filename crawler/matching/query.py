@@ -33,8 +33,9 @@ an operator are an error, since nobody can tell which one was meant.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 MAX_CHARS = 1_000_000
@@ -55,7 +56,7 @@ class Term:
     quoted: bool = False
     exact: bool = False
     case: bool = False
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return _marks(self) + (f'"{self.text}"' if self.quoted else self.text)
@@ -67,7 +68,7 @@ class Regex:
 
     pattern: str
     case: bool = False
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return ("case:" if self.case else "") + f"/{self.pattern}/"
@@ -77,7 +78,7 @@ class Regex:
 class Names:
     """The names of the brand."""
 
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return "NAMES"
@@ -89,7 +90,7 @@ class In:
 
     field: str
     part: Node
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         inner = str(self.part)
@@ -101,7 +102,7 @@ class Not:
     """Its part must not hold."""
 
     part: Node
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"NOT {_inner(self.part, 3)}"
@@ -115,7 +116,7 @@ class Near:
     right: Node
     distance: int
     ordered: bool = False
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         word = "ONEAR" if self.ordered else "NEAR"
@@ -127,7 +128,7 @@ class And:
     """All parts hold; two or more."""
 
     parts: tuple[Node, ...]
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return " AND ".join(_inner(part, 3) for part in self.parts)
@@ -138,7 +139,7 @@ class Or:
     """Any part holds; two or more."""
 
     parts: tuple[Node, ...]
-    at: int = field(default=0, compare=False, repr=False)
+    at: int = dataclasses.field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return " OR ".join(_inner(part, 2) for part in self.parts)

@@ -1,4 +1,4 @@
-"""Reads the query language of `crawler.matching.query`: signs, then a tree. Mistakes say where, and what was expected."""
+"""Reads the query language of `crawler.matching.query`: signs, then a tree. Mistakes say where and what is missing."""
 
 from __future__ import annotations
 

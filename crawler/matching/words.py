@@ -38,7 +38,7 @@ Span = tuple[int, int]
 
 @lru_cache(maxsize=4096)
 def _kind(char: str) -> str:
-    """"" for what is no part of a word; else "m" a mark, "u" unspaced, "k" Katakana, "h" Hangul, "w" any other."""
+    """ "" for what is no part of a word; else "m" a mark, "u" unspaced, "k" Katakana, "h" Hangul, "w" any other."""
     point = ord(char)
     if unicodedata.category(char) in ("Mn", "Mc"):
         return "m"

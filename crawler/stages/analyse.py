@@ -36,5 +36,5 @@ def run(store: Store, model: Analyses, progress: Callable[[int], None] | None = 
 def analyse(model: Analyses, mentions: Sequence[StoredMention]) -> list[Analysis]:
     """One Analysis a mention, toward the form that was found in its text."""
     texts = [full_text(mention.post.post) for mention in mentions]
-    targets = [mention.hits[0].form if mention.hits else None for mention in mentions]
+    targets = [(mention.hits[0].form if mention.hits else "") or None for mention in mentions]
     return model.analyse(texts, targets, [mention.post.post.language_hint for mention in mentions])

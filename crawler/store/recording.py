@@ -164,7 +164,7 @@ def _id(post: StoredPost | int) -> int:
 
 
 def _packed(hits: Sequence[Hit]) -> list[list[Any]]:
-    return [[hit.entity, str(hit.kind), hit.form, hit.start, hit.end] for hit in hits]
+    return [[hit.entity, str(hit.kind), hit.form, hit.start, hit.end, hit.why] for hit in hits]
 
 
 def _restored(gone: AnyRow) -> dict[str, Any]:
