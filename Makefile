@@ -33,7 +33,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 unit: $(VENV)/dev
-	$(BIN)/pytest -q tests/unit tests/contract tests/test_floors.py
+	$(BIN)/pytest -q tests/unit tests/test_floors.py -m "not postgres and not process"
 
 test: $(VENV)/dev browser servers check
 	$(BIN)/pytest

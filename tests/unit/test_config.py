@@ -379,6 +379,7 @@ def test_finding_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 # --- speed ---
 
 
+@pytest.mark.process
 def test_two_hundred_sources_load_in_a_cold_process_quickly(at: Path) -> None:
     source = FULL[FULL.index("  - name: bank-forum") : FULL.index("  - name: news")]
     at.write_text("sources:\n" + "".join(source.replace("bank-forum", f"forum-{n}") for n in range(200)))

@@ -80,6 +80,7 @@ def test_the_hint_does_not_overrule_letters() -> None:
     assert detect("Підкажіть, будь ласка", hint="ru") == "uk"
 
 
+@pytest.mark.process
 def test_the_same_answer_in_another_process_with_another_hash_seed() -> None:
     texts = ["Половина банка", "Все одно буде", "hello nova", "Том не може сказати", "сбербанк чат банков"]
     code = (

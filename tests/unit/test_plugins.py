@@ -122,6 +122,7 @@ def test_wiring_gives_the_entry_point_or_says_what_to_do() -> None:
         plugins.wiring("nonsense")
 
 
+@pytest.mark.process
 def test_discovering_imports_only_the_scanned_package() -> None:
     code = (
         "import json, sys\n"

@@ -18,6 +18,8 @@ import pytest
 from crawler.engine import osproc
 from crawler.engine.processes import MIB, CrawlCrew, Limits
 
+pytestmark = pytest.mark.process
+
 QUICK = Limits(silence=0.8, start=20.0, run_seconds=30.0, browser_gone=0.3, weigh_seconds=0.1)
 
 

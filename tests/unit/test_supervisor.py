@@ -16,6 +16,8 @@ import pytest
 from crawler.engine import osproc
 from crawler.engine.supervisor import Service, Supervisor
 
+pytestmark = pytest.mark.process
+
 
 def steady(channel: Any) -> None:
     while True:

@@ -82,6 +82,7 @@ def test_the_same_answer_alone_and_in_any_batch(analyser: Analyser) -> None:
     assert Analyser(threads=3).analyse(texts, [None] * len(texts)) == together
 
 
+@pytest.mark.process
 def test_another_process_gives_the_same_scores_without_torch_or_recipe(analyser: Analyser) -> None:
     text = "Приложение банка не работает"
     code = (
@@ -103,6 +104,7 @@ def test_no_text_raises(analyser: Analyser, shared: Path) -> None:
         assert np.isfinite(list(result.tone_scores.values())).all()
 
 
+@pytest.mark.process
 def test_import_is_light() -> None:
     heavy = "('transformers', 'onnxruntime', 'numpy', 'langdetect')"
     code = f"import sys, sentiment; print([m for m in {heavy} if m in sys.modules])"

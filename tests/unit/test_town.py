@@ -271,6 +271,7 @@ def test_stop_leaves_nothing() -> None:
         get(sites["news"] + "/")
 
 
+@pytest.mark.process
 def test_dies_with_its_parent() -> None:
     code = (
         "import time; from crawler.cli.town import Town; t = Town(); t.start(); print(t.pid, flush=True); time.sleep(9)"

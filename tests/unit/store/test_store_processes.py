@@ -14,9 +14,12 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+import pytest
 from store_kit import START, World, arrival, document, opens, post, source
 
 from crawler.store import Store
+
+pytestmark = pytest.mark.process
 
 CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(["crawler.store", "store_kit", "psycopg"])

@@ -74,6 +74,7 @@ def test_opening_another_schema_says_what_to_do(empty_url: str) -> None:
         Store.create(empty_url)
 
 
+@pytest.mark.process
 def test_two_processes_may_create_at_once(empty_url: str) -> None:
     context = get_context("forkserver")
     creators = [context.Process(target=_create, args=(empty_url,)) for _ in range(3)]
@@ -89,6 +90,7 @@ def _create(url: str) -> None:
     Store.create(url).close()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("step", [1, 12, 40])
 def test_a_killed_migration_leaves_the_old_schema(empty_url: str, step: int) -> None:
     child = get_context("forkserver").Process(target=_create_and_die, args=(empty_url, step))
@@ -114,6 +116,7 @@ def _create_and_die(url: str, step: int) -> None:
     Store.create(url)
 
 
+@pytest.mark.process
 def test_opening_never_imports_alembic(sqlite_template: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     copy.write_bytes(sqlite_template.read_bytes())
