@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crawler.app import App, now
+from crawler.app import App
 from crawler.app.hosting import spider_of
 from crawler.app.naming import demand
+from crawler.app.rehearsing import decide_again, rehearse
 from crawler.app.syncing import sync
 from crawler.model import (
-    Decision,
     Document,
-    MentionStatus,
     PostOutcome,
     Run,
     Source,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 PAGE = 500
 SNIPPET = 160
-DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +48,22 @@ class Redone:
     rows: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def change(self, what: str, row_id: object, brand: str, before: object, after: object, text: str) -> None:
+    def change(
+        self, what: str, row_id: object, brand: str, before: object, after: object, text: str, **more: object
+    ) -> None:
         """Note one difference."""
-        self.rows.append({"change": what, "id": row_id, "brand": brand, "before": before, "after": after, "text": text})
+        row = {"change": what, "id": row_id, "brand": brand, "before": before, "after": after, "text": text}
+        self.rows.append(row | more)
         self.counts[what] += 1
 
 
 def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
-    """Run one stage again over `scope`; NotFound when brand or source do not exist."""
-    sync(app)
+    """Run one stage again over `scope`; NotFound when brand or source do not exist.
+
+    A diff of triage leaves the rows as they are: looking at a changed rule must not put it in force.
+    """
+    if not (diff and stage == "triage"):
+        sync(app)
     _check(app, scope)
     stages: dict[str, Callable[[App, Scope, bool, Redone], None]] = {
         "parse": _parse,
@@ -184,7 +189,7 @@ def _compare_brands(post: StoredPost, now_there: set[str], before: frozenset[str
 
 
 def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
-    for mentions in _mentions(app, scope, 64):
+    for mentions in stored_mentions(app, scope, 64):
         fresh = analyse.analyse(app.model, mentions)
         for mention, analysis in zip(mentions, fresh, strict=True):
             old = mention.analysis
@@ -198,40 +203,18 @@ def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
 
 
 def _triage(app: App, scope: Scope, diff: bool, done: Redone) -> None:
-    for mentions in _mentions(app, scope, triage.BATCH):
-        settled = [m for m in mentions if m.status in (MentionStatus.TICKETED, MentionStatus.JOINED)]
-        for mention in settled if diff else ():
-            _compare_ruling(app, mention, done)
-        open_ones = [m for m in mentions if m.status in DECIDED and m.analysis]
-        decisions = triage.decide(app.store, open_ones, app.config.rules, app.brands, now())
-        _compare_decisions(open_ones, decisions, done)
-        if not diff:
-            app.store.tickets.decide(decisions, app.store.config.version())
+    """A mention that has its ticket keeps it: what today's rules would not open is shown by the diff alone."""
+    brands = {brand.name: brand for brand in app.config.brands}
+    for mentions in stored_mentions(app, scope, triage.BATCH):
+        for row in rehearse(app, mentions, brands) if diff else decide_again(app, mentions):
+            done.counts["mentions"] += 1
+            if (what := row.change) is not None:
+                text, mention = match.full_text(row.mention.post.post), row.mention
+                done.change(what, mention.id, mention.brand, mention.status, row.after, text, rule=row.rule)
 
 
-def _compare_ruling(app: App, mention: StoredMention, done: Redone) -> None:
-    """A ticket that today's rules would not open: shown, never taken back."""
-    _, ruling = triage.rule_on(mention, app.config.rules, app.brands.get(mention.brand))
-    if ruling.status is not MentionStatus.TICKETED:
-        done.change(
-            "ticket lost", mention.id, mention.brand, mention.status, ruling.status, match.full_text(mention.post.post)
-        )
-
-
-def _compare_decisions(mentions: Sequence[StoredMention], decisions: Sequence[Decision], done: Redone) -> None:
-    by_id = {mention.id: mention for mention in mentions}
-    for decision in decisions:
-        mention = by_id[decision.mention_id]
-        done.counts["mentions"] += 1
-        if mention.status is not decision.status:
-            gained = decision.status in (MentionStatus.TICKETED, MentionStatus.JOINED)
-            what = "ticket gained" if gained else "outcome"
-            done.change(
-                what, mention.id, mention.brand, mention.status, decision.status, match.full_text(mention.post.post)
-            )
-
-
-def _mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMention]]:
+def stored_mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMention]]:
+    """The mentions of a part of the past, newest first, page by page."""
     before: int | None = None
     mentions = app.store.mentions
     while page := mentions.list(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, crawl, lists, redo
+from crawler.cli import admin, crawl, lists, redo, review, rules
 
 app = typer.Typer(
     name="mention-crawler",
@@ -17,3 +17,5 @@ admin.add_to(app)
 crawl.add_to(app)
 lists.add_to(app)
 redo.add_to(app)
+review.add_to(lists.mentions)
+rules.add_to(app)

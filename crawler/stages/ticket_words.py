@@ -149,7 +149,10 @@ def say(word: str, language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What spoke for a ticket. `scores` name a tone or intent (or several, joined by "or") and its probability."""
+    """What spoke for a ticket. `scores` name a tone or intent (or several, joined by "or") and its probability.
+
+    `rule` decided, or the person called `by`.
+    """
 
     priority: Priority
     scores: tuple[tuple[str, float], ...] = ()
@@ -158,12 +161,14 @@ class Why:
     followers: int | None = None
     flags: tuple[str, ...] = ()
     rule: str = ""
+    by: str = ""
 
     def in_words(self, language: str) -> str:
         """`Ticket, urgent: negative 93%; words «суд»; rule complaints`."""
         facts = self.facts(language)
         head = f"{say('Ticket', language)}, {say(self.priority.value, language)}: "
-        return head + (f"{facts}; " if facts else "") + f"{say('rule', language)} {self.rule}"
+        source = f"{say('by hand', language)} {self.by}" if self.by else f"{say('rule', language)} {self.rule}"
+        return head + (f"{facts}; " if facts else "") + source
 
     def facts(self, language: str) -> str:
         """The middle part alone, "" when there is none."""

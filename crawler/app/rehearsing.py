@@ -1,0 +1,130 @@
+"""What today's rules would make of the stored past, compared with what became of it. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crawler.app import App, now
+from crawler.model import Brand, Decision, MentionStatus, StoredMention
+from crawler.stages import triage
+
+HANDED = (MentionStatus.TICKETED, MentionStatus.JOINED)
+DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
+NO_MATCH = "no longer matches"
+GAINED, LOST, OUTCOME = "ticket gained", "ticket lost", "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One mention: what stands, and what the rules would say. `rule` and `rule_before` are `name@version`."""
+
+    mention: StoredMention
+    after: MentionStatus
+    rule: str
+    reason: str
+
+    @property
+    def rule_before(self) -> str:
+        return self.mention.rule
+
+    @property
+    def change(self) -> str | None:
+        """How the outcome differs; None when it does not."""
+        before = self.mention.status
+        if before in HANDED:
+            return None if self.after in HANDED else LOST
+        if before is self.after:
+            return None
+        return GAINED if self.after in HANDED else OUTCOME
+
+
+@dataclass(slots=True)
+class RuleSums:
+    """What one rule decides in the past that was looked at; gained and lost are tickets."""
+
+    ticket: int = 0
+    joined: int = 0
+    review: int = 0
+    ignored: int = 0
+    gained: int = 0
+    lost: int = 0
+
+
+@dataclass
+class Sums:
+    """Sums by rule. A lost ticket counts for the rule that opened it, everything else for the one that decides now."""
+
+    by_rule: dict[str, RuleSums] = field(default_factory=dict)
+
+    def of(self, rule: str) -> RuleSums:
+        """The sums of a rule, by its name without version."""
+        return self.by_rule.setdefault(rule_name(rule), RuleSums())
+
+    def add(self, row: Compared) -> None:
+        """Count one mention."""
+        name = "ticket" if row.after is MentionStatus.TICKETED else row.after.value
+        sums = self.of(row.rule)
+        setattr(sums, name, getattr(sums, name) + 1)
+        if row.change == GAINED:
+            sums.gained += 1
+        elif row.change == LOST:
+            self.of(row.rule_before).lost += 1
+
+
+def rule_name(named: str) -> str:
+    """`complaints` of `complaints@3f2a9c1d`."""
+    name, _, version = named.rpartition("@")
+    return name if name and len(version) == 8 else named
+
+
+def open_to_rules(mention: StoredMention) -> bool:
+    """Whether rules may decide again: no ticket yet, still a mention, and no person has decided."""
+    lost = mention.status is MentionStatus.IGNORED and mention.reason == NO_MATCH
+    settled = mention.rule == triage.BY_HAND or mention.analysis is None
+    return mention.status in DECIDED and not lost and not settled
+
+
+def rehearse(app: App, mentions: Sequence[StoredMention], brands: Mapping[str, Brand]) -> list[Compared]:
+    """Those of `mentions` that rules may judge, or have given a ticket, as the rules of the file see them."""
+    setting = triage.Setting.of(app.config)
+    rows = []
+    for mention in mentions:
+        if mention.status in HANDED and mention.rule != triage.BY_HAND:
+            rule, ruling = triage.rule_on(mention, app.config.rules, brands.get(mention.brand), setting)
+            after = mention.status if ruling.status is MentionStatus.TICKETED else ruling.status
+            rows.append(Compared(mention, after, rule, ruling.reason))
+    free = [mention for mention in mentions if open_to_rules(mention)]
+    decisions = triage.decide(app.store, free, app.config.rules, brands, now(), setting)
+    return rows + _decided(app, free, decisions, brands)
+
+
+def _decided(
+    app: App, mentions: Sequence[StoredMention], decisions: Sequence[Decision], brands: Mapping[str, Brand]
+) -> list[Compared]:
+    """Mentions that triage leaves for its next batch would join the ticket that this one opens."""
+    made = {decision.mention_id: decision for decision in decisions}
+    setting, rows = triage.Setting.of(app.config), []
+    for mention in mentions:
+        if (decision := made.get(mention.id)) is not None:
+            rows.append(Compared(mention, decision.status, decision.rule, decision.reason))
+        else:
+            rule, ruling = triage.rule_on(mention, app.config.rules, brands.get(mention.brand), setting)
+            rows.append(Compared(mention, MentionStatus.JOINED, rule, ruling.reason))
+    return rows
+
+
+def decide_again(app: App, mentions: Sequence[StoredMention]) -> list[Compared]:
+    """Let the rules decide on those that they may decide, and carry it out; what has a ticket keeps it."""
+    left = [mention for mention in mentions if open_to_rules(mention)]
+    setting, version, rows = triage.Setting.of(app.config), app.store.config.version(), list[Compared]()
+    brands = app.brands
+    while left:
+        made = triage.decide(app.store, left, app.config.rules, brands, now(), setting)
+        app.store.tickets.decide(made, version)
+        by_id = {decision.mention_id: decision for decision in made}
+        for mention in left:
+            if (decision := by_id.get(mention.id)) is not None:
+                rows.append(Compared(mention, decision.status, decision.rule, decision.reason))
+        left = [mention for mention in left if mention.id not in by_id]
+    return rows

@@ -1,0 +1,108 @@
+"""`rules list` and `rules test`: the rules of the file, and what they would make of the stored past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import time
+from typing import Any
+
+from crawler.app import App
+from crawler.app.naming import demand
+from crawler.app.redo import Scope, stored_mentions
+from crawler.app.rehearsing import GAINED, LOST, Compared, Sums, rehearse, rule_name
+from crawler.config import RuleBlock
+from crawler.stages import triage
+from crawler.stages.match import full_text
+
+_CONDITIONS = (
+    *("when", "tone", "intent", "confidence", "brand", "source", "source_kind", "lang", "entity", "label", "words"),
+    *("not_words", "rating", "followers", "hours", "days", "flags"),
+)
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SNIPPET = 160
+
+
+@dataclass(slots=True)
+class Tested:
+    """What a test of the rules found: a row for each rule, and one for each mention whose outcome would change."""
+
+    rules: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
+    mentions: int
+
+
+def rule_rows(app: App) -> list[dict[str, Any]]:
+    """The rules of the file in their order."""
+    return [
+        {
+            "order": number,
+            "rule": rule.name,
+            "version": rule.version[:8],
+            "then": rule.then.value,
+            "if": conditions(rule),
+            "sure_at_least": rule.sure_at_least if rule.when or rule.tone or rule.intent else None,
+            "priority": rule.priority.value if rule.priority else None,
+            "tags": list(rule.tags),
+            "send_to": list(rule.send_to),
+        }
+        for number, rule in enumerate(app.config.rules, 1)
+    ]
+
+
+def conditions(rule: RuleBlock) -> str:
+    """The conditions of a rule on one line, as the file says them; "any mention" without one."""
+    given = [(name, getattr(rule, name)) for name in _CONDITIONS]
+    found = [f"{name}: {_shown(name, value)}" for name, value in given if value not in ((), None) and value != {}]
+    return "; ".join(found) or "any mention"
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "days" and isinstance(value, tuple):
+        return ", ".join(_DAYS[day] for day in value)
+    if isinstance(value, tuple):
+        return " - ".join(f"{at:%H:%M}" for at in value) if isinstance(value[0], time) else ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{label}={'|'.join(words)}" for label, words in value.items())
+    return str(value)
+
+
+def try_rules(app: App, scope: Scope) -> Tested:
+    """Judge the stored mentions by the rules of the file; nothing is changed, the file is not taken over.
+
+    Raises NotFound when brand or source do not exist.
+    """
+    demand("brand", scope.brand, app.store.glances.brands())
+    demand("source", scope.source, [state.name for state in app.store.sources.all(retired=True)])
+    brands = {brand.name: brand for brand in app.config.brands}
+    sums, changes, count = Sums(), list[dict[str, Any]](), 0
+    for mentions in stored_mentions(app, scope, triage.BATCH):
+        for row in rehearse(app, mentions, brands):
+            count += 1
+            sums.add(row)
+            if row.change is not None:
+                changes.append(change_row(row))
+    return Tested(list(_rows(app, sums)), changes, count)
+
+
+def change_row(row: Compared) -> dict[str, Any]:
+    """One mention whose outcome would be another."""
+    mention = row.mention
+    by = {GAINED: row.rule, LOST: row.rule_before}.get(str(row.change), row.rule)
+    return {
+        "change": row.change,
+        "id": mention.id,
+        "brand": mention.brand,
+        "before": mention.status,
+        "after": row.after,
+        "rule": rule_name(by),
+        "why": row.reason,
+        "text": full_text(mention.post.post)[:SNIPPET],
+    }
+
+
+def _rows(app: App, sums: Sums) -> Iterator[dict[str, Any]]:
+    """Rules in the order of the file, then what else decided: rules that are gone, `no rule`, `own`, `deleted`."""
+    versions = {rule.name: rule.version[:8] for rule in app.config.rules}
+    for name in [*versions, *(name for name in sorted(sums.by_rule) if name not in versions)]:
+        yield {"rule": name, "version": versions.get(name), **asdict(sums.of(name))}
