@@ -137,10 +137,10 @@ class Matcher:
     def _add_query(self, number: int, watch: Watch, asleep: set[int]) -> None:
         if watch.plan is None:
             return
-        wakes = watch.plan.wakes or frozenset()
+        wakes = watch.plan.wakes
         for word_number, word in enumerate(watch.plan.words):
             slot = self._add_word(word, (_WORD, number, word_number))
-            if word_number not in wakes:
+            if wakes is not None and word_number not in wakes:
                 asleep.add(slot)
 
     def _add_word(self, word: Word, meaning: tuple[int, int, int]) -> int:
