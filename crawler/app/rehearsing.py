@@ -78,6 +78,11 @@ def rule_name(named: str) -> str:
     return name if name and len(version) == 8 else named
 
 
+def rule_version(named: str) -> str | None:
+    """`3f2a9c1d` of `complaints@3f2a9c1d`; None where no rule of the file decided."""
+    return named.rpartition("@")[2] if rule_name(named) != named else None
+
+
 def open_to_rules(mention: StoredMention) -> bool:
     """Whether rules may decide again: no ticket yet, still a mention, and no person has decided."""
     lost = mention.status is MentionStatus.IGNORED and mention.reason == NO_MATCH

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App
 from crawler.app.naming import demand, unknown
+from crawler.app.rehearsing import rule_name, rule_version
 from crawler.errors import NotFound
 from crawler.model import DeliveryStatus, Event, Intent, MentionStatus, StoredMention, Tone
 from crawler.stages.match import full_text
@@ -82,6 +83,11 @@ def mention_whole(app: App, mention_id: int) -> dict[str, Any]:
         "flags": list(mention.analysis.flags) if mention.analysis else [],
         "post_version": mention.post.version,
         "sources": list(mention.post.sources),
+        "rule": rule_name(mention.rule),
+        "rule_version": rule_version(mention.rule),
+        "rating": mention.post.post.rating,
+        "followers": mention.post.post.author.followers,
+        "engagement": dict(mention.post.post.engagement),
         "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
     }
 
@@ -129,7 +135,8 @@ def ticket_whole(app: App, key: str) -> dict[str, Any]:
     return {
         **asdict(stored.ticket),
         "ticket_status": stored.status.value,
-        "rule": stored.rule,
+        "rule": rule_name(stored.rule),
+        "rule_version": rule_version(stored.rule),
         "mention_ids": list(stored.mention_ids),
         "deliveries": [asdict(delivery) for delivery in stored.deliveries],
         "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
@@ -225,6 +232,7 @@ def _ticket(stored: StoredTicket, sink: str | None) -> Iterator[dict[str, Any]]:
             "reason": ticket.reason,
             "brand": ticket.brand,
             "opened_at": ticket.opened_at,
+            "due_at": ticket.due_at,
             "error": delivery.error,
         }
 

@@ -169,7 +169,8 @@ def tickets_list(
         "until": moment(until, "--until"),
     }
     rows = ticket_rows(App.load(config), filters, limit)
-    show(rows, ("key", "priority", "sink", "status", "attempts", "subject", "reason"), as_json, "no tickets")
+    columns = ("key", "priority", "due_at", "sink", "status", "attempts", "subject", "reason")
+    show(rows, columns, as_json, "no tickets")
 
 
 @tickets.command("show")
