@@ -67,6 +67,7 @@ DOWNLOADER_MIDDLEWARES = {
     "spiders.polite.Robots": 100,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "spiders.polite.PoliteRetry": 550,
+    "spiders.polite.RateLimits": 560,
 }
 # The spiders judge every answer themselves, whatever its status.
 HTTPERROR_ALLOW_ALL = True

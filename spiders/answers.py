@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 
 from scrapy.http import HtmlResponse, Request, Response
 from scrapy.responsetypes import responsetypes
@@ -14,6 +15,12 @@ from scrapy.responsetypes import responsetypes
 from crawler.model import Document
 
 DETECT_BYTES = 64 * 1024
+# Tags and attributes of one page. The longest real threads have a tenth of this.
+MOST_MARKS = 300_000
+MOST_ATTRIBUTES = 1000
+CUT = "cut"
+_MARK = re.compile(rb"[<=]")
+_LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{4096,}>?")
 _FORGET = {b"set-cookie", b"set-cookie2", b"authorization"}
 _META = re.compile(rb"<meta[^>]{0,300}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{2,40})", re.I)
 _XML = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']([\w.:-]{2,40})", re.I)
@@ -61,17 +68,38 @@ class _Headers(dict[bytes, bytes]):
 def as_html(response: Response) -> HtmlResponse:
     """The answer as an HTML page in the charset it is really written in: header, then meta, then a detector."""
     encoding = charset_of(response.body, response.headers.get(b"Content-Type") or b"")
-    if isinstance(response, HtmlResponse) and response.encoding == encoding:
+    body = bounded(response.body)
+    if isinstance(response, HtmlResponse) and response.encoding == encoding and body is response.body:
         return response
+    flags = [*response.flags, *([CUT] if len(body) < len(response.body) else [])]
     return HtmlResponse(
         response.url,
         status=response.status,
         headers=response.headers,
-        body=response.body,
+        body=body,
         request=response.request,
-        flags=response.flags,
+        flags=flags,
         encoding=encoding,
     )
+
+
+def bounded(body: bytes) -> bytes:
+    """The page, or as much of it as a parser can hold: a tree takes 60 times its markup.
+
+    A tag of thousands of attributes loses them: libxml2 compares each with all before it. The cut page is flagged.
+    """
+    if _LONG_TAG.search(body):
+        body = _LONG_TAG.sub(_without_attributes, body)
+    if body.count(b"<") + body.count(b"=") <= MOST_MARKS:
+        return body
+    last = next(islice(_MARK.finditer(body), MOST_MARKS, None))
+    return body[: max(body.rfind(b"<", 0, last.start()), 0)]
+
+
+def _without_attributes(tag: re.Match[bytes]) -> bytes:
+    if tag[0].count(b"=") < MOST_ATTRIBUTES and len(tag[0].split()) < MOST_ATTRIBUTES:
+        return tag[0]
+    return tag[0].split(None, 1)[0] + b">"
 
 
 def charset_of(body: bytes, content_type: bytes = b"") -> str:

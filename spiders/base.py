@@ -172,6 +172,7 @@ class SourceSpider(scrapy.Spider):
         self.settings_ = source.settings
         self.cursor_: dict[str, Any] = dict(source.cursor)
         self._budget: int = getattr(source.settings, "pages", 1)
+        self._most_requests = self._budget
 
     # ---- what a kind writes -------------------------------------------------------------------------------------
 
@@ -192,7 +193,10 @@ class SourceSpider(scrapy.Spider):
         return None
 
     def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
-        """PURE, optional: what the answer itself says went wrong; None lets the base judge."""
+        """PURE, optional: what the answer itself says went wrong, or OK where it is empty and that is nothing unusual.
+
+        None lets the base judge.
+        """
         return None
 
     # ---- helpers for kinds --------------------------------------------------------------------------------------
@@ -232,7 +236,7 @@ class SourceSpider(scrapy.Spider):
                 posts = posts[:MOST_POSTS]
             requests = tuple(self.follow(response))
             cursor = self.cursor(response, posts)
-            said = self.verdict(response, posts)
+            said = self.verdict(response, posts) or verdicts.of_cut(response)
         except Exception as error:
             why = f"{response.url}: kind {self.kind!r} could not read the answer: {type(error).__name__}: {error}"
             logger.warning("%s", why, exc_info=True, extra={"source": self.source.name})
@@ -247,7 +251,7 @@ class SourceSpider(scrapy.Spider):
         self, response: Response, posts: Sequence[Post], requests: Sequence[Request], said: Verdict | Finding | None
     ) -> Finding | None:
         if isinstance(said, Verdict):
-            said = Finding(said, f"{response.url}: {said.value}") if said is not Verdict.OK else None
+            said = Finding(said, f"{response.url}: {said.value}" if said is not Verdict.OK else "")
         if said or posts or requests:
             return said
         if self._drops:
@@ -296,11 +300,12 @@ class SourceSpider(scrapy.Spider):
         # which takes longer, is waited for while the loop goes on beating.
         done, _ = wait([storing], STAND_STILL)
         reading, outcomes = storing.result() if done else await asyncio.wrap_future(storing)
-        if reading.finding:
+        quiet = reading.finding is not None and reading.finding.verdict is Verdict.OK
+        if reading.finding and not quiet:
             self._found(reading.finding)
         if outcomes is None:
             return []
-        self._tally.showed += len(reading.posts)
+        self._tally.showed += len(reading.posts) or quiet
         return self._onward(response, reading, outcomes)
 
     def _refused(self, response: Response, finding: Finding) -> list[Request]:
@@ -378,7 +383,9 @@ class SourceSpider(scrapy.Spider):
 
     def _worth(self, request: Request, response: Response) -> bool:
         """Within the page budget, not yet asked for in this run, and no trap."""
-        if request.url in self._visited or request.url == response.url or len(self._visited) >= self._budget:
+        if _name(request) in self._visited or len(self._visited) >= self._most_requests:
+            return False
+        if request.method == "GET" and request.url == response.url:
             return False
         if trap := trap_of(request.url, self.now(response)):
             self._found(Finding(Verdict.TRAP, f"{response.url} leads into {trap}; narrow `next` or `url`"))
@@ -392,13 +399,13 @@ class SourceSpider(scrapy.Spider):
         if page and page != request.url:
             chain, request = request.url, request.replace(url=page)
             request.meta.update(resumed=chain, chain=chain)
-        self._visited.add(request.url)
+        self._visited.add(_name(request))
         request.callback, request.errback = request.callback or self.parse, request.errback or self.failed
         request.meta.setdefault("download_maxsize", self.max_bytes)
         request.meta.update(hop=depth, asked=request.url)
         request.meta.setdefault("chain", request.url)
         # An open walk must see the page again, changed or not: the rest of its list is still unread.
-        if not paging and not self._remembered(request.url).get("open"):
+        if not paging and not self._remembered(request.meta["chain"]).get("open"):
             for header, value in self._conditions(request.url).items():
                 request.headers.setdefault(header, value)
         # `_visited` knows what this run asked for; Scrapy's filter would drop a retry from the first page.
@@ -451,6 +458,11 @@ class SourceSpider(scrapy.Spider):
         finally:
             if self._on_closed:
                 self._on_closed()
+
+
+def _name(request: Request) -> str:
+    """What tells one request of a run from another: the address, and what is posted to it."""
+    return request.url if request.method == "GET" else f"{request.url} {hashlib.blake2b(request.body).hexdigest()}"
 
 
 def _sound(post: Post) -> Post:

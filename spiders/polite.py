@@ -7,8 +7,10 @@ kept for 24 hours in the process, so that a re-crawl costs no extra request.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -26,6 +28,8 @@ KEEP_SECONDS = 24 * 3600.0
 KEEP_SITES = 4096
 ROBOTS_BYTES = 500 * 1024
 SHORT_WAIT = 15.0
+# How long a run waits where an API counts requests and says when it counts anew.
+LONG_WAIT = 90.0
 STAY_AWAY = "User-agent: *\nDisallow: /"
 
 
@@ -161,3 +165,110 @@ class PoliteRetry(RetryMiddleware):
             return response
         await asyncio.sleep(wait)
         return again
+
+
+@dataclass(slots=True)
+class _Host:
+    """What one host lets us ask: `left` requests until `until`; `flying` are on their way. None left is no limit."""
+
+    left: int | None = None
+    until: float = 0.0
+    held: float = 0.0
+    flying: int = 0
+
+
+_HOSTS: dict[str, _Host] = {}
+
+
+class Held(IgnoreRequest):
+    """The API asked for more time than a run has."""
+
+
+def _host_of(url: str) -> _Host:
+    if len(_HOSTS) > KEEP_SITES:
+        for name in [name for name, host in _HOSTS.items() if not host.flying]:
+            del _HOSTS[name]
+    return _HOSTS.setdefault(urlsplit(url).netloc, _Host())
+
+
+def hold(url: str, seconds: float) -> None:
+    """No request goes to the host of an address for so long; for the whole process."""
+    host = _host_of(url)
+    host.held = max(host.held, time.monotonic() + seconds)
+
+
+def asked_wait(response: Response) -> float | None:
+    """Seconds that an answer asks us to wait: Retry-After, or the reset of a counter that stands at 0."""
+    if response.headers.get(b"Retry-After"):
+        return retry_after(response)
+    counted = counter(response)
+    return counted[1] if counted and counted[0] < 1 else None
+
+
+def counter(response: Response, now: float | None = None) -> tuple[int, float] | None:
+    """Requests that are left and seconds until they are counted anew, as APIs say it in their headers."""
+    for prefix in (b"X-RateLimit-", b"RateLimit-", b"X-Rate-Limit-"):
+        left = (response.headers.get(prefix + b"Remaining") or b"").decode("latin-1").strip()
+        reset = (response.headers.get(prefix + b"Reset") or b"").decode("latin-1").strip()
+        wait = _until(reset, time.time() if now is None else now) if left and reset else None
+        if wait is not None:
+            try:
+                return int(float(left)), wait
+            except (ValueError, OverflowError):
+                return None
+    return None
+
+
+def _until(reset: str, now: float) -> float | None:
+    """A reset is a moment (seconds since 1970, or ISO) or a number of seconds from now."""
+    try:
+        number = float(reset)
+    except ValueError:
+        try:
+            number = datetime.fromisoformat(reset.replace("Z", "+00:00")).timestamp()
+        except ValueError:
+            return None
+    if not math.isfinite(number):
+        return None
+    return min(86400.0, max(0.0, number - now if number > 1e8 else number))
+
+
+class RateLimits:
+    """Keeps the limits that APIs count in their headers: a request that would be one too many waits for the reset."""
+
+    async def process_request(self, request: Request) -> None:
+        """Waits until the host may be asked; raises Held where that is longer than a run has."""
+        host = _host_of(request.url)
+        while (wait := self._wait(host)) > 0:
+            if wait > LONG_WAIT:
+                raise Held(f"the API counts requests and wants {wait:.0f} s of peace")
+            await asyncio.sleep(wait)
+        host.flying += 1
+        request.meta["flying"] = True
+        if host.left is not None:
+            host.left -= 1
+
+    @staticmethod
+    def _wait(host: _Host) -> float:
+        now = time.monotonic()
+        if host.left is not None and host.until <= now:
+            host.left = None
+        spent = host.left is not None and host.left < 1
+        return max(host.held - now, host.until - now if spent else 0.0)
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        """Reads the counters of an answer; requests that are on their way are not in them yet."""
+        host = self._landed(request)
+        if (counted := counter(response)) is not None:
+            host.left, host.until = counted[0] - host.flying, time.monotonic() + counted[1]
+        return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        """A request without an answer is on its way no longer."""
+        self._landed(request)
+
+    @staticmethod
+    def _landed(request: Request) -> _Host:
+        host = _host_of(request.url)
+        host.flying -= int(request.meta.pop("flying", False))
+        return host

@@ -15,7 +15,7 @@ from scrapy.http import Response, TextResponse
 from crawler.errors import EgressRefused
 from crawler.model import Verdict
 from crawler.text import strip_markup
-from spiders.polite import RobotsDenied
+from spiders.polite import Held, RobotsDenied
 
 LOOK_AT = 200_000
 # Walls are short; a long page that merely holds a captcha in its comment form is no wall.
@@ -29,6 +29,13 @@ class Finding:
 
     verdict: Verdict
     why: str
+
+
+def of_cut(response: Response) -> Finding | None:
+    """What is said of a page of which only the beginning was read."""
+    if "cut" not in response.flags:
+        return None
+    return Finding(Verdict.TOO_BIG, f"{response.url}: more markup than a page may have; only its beginning was read")
 
 
 # Worst first: the verdict of a run is the first of these that was found.
@@ -114,6 +121,11 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Ve
         RobotsDenied,
         Verdict.BLOCKED,
         "{text}; it is kept to: choose another page, or ask the site's owner",
+    ),
+    (
+        Held,
+        Verdict.FAILED,
+        "{text}; the rest is read at the next run: crawl this source less often (`every`)",
     ),
     (exceptions.CannotResolveHostError, Verdict.FAILED, "the host name does not resolve; correct `url` or check DNS"),
     (

@@ -21,7 +21,7 @@ _TRACKING = re.compile(
 _SESSION_HASH = re.compile(r"(?:s|sid|session|ssid)=[0-9a-f]{20,64}", re.IGNORECASE)  # of phpBB, vBulletin and kin
 _SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?#]*", re.IGNORECASE)
 _POST_ANCHOR = re.compile(
-    r"(?:(?:post|comment|message|msg|reply|review|answer|entry|note|pid|findcomment|elcomment|isso|[pcmr])[-_:]?)?"
+    r"(?:(?:post|comment|issuecomment|discussioncomment|message|msg|reply|review|answer|entry|note|pid|findcomment|elcomment|isso|[pcmr])[-_:]?)?"
     r"(?=[0-9a-f-]*[0-9])[0-9a-f][0-9a-f-]{0,63}",
     re.IGNORECASE,
 )

@@ -94,6 +94,9 @@ async def crawl(job: Mapping[str, Any], memory: Memory) -> dict[str, Any]:
         "seconds": time.monotonic() - begun,
         "rss_mib": _peak_mib(),
         "texts": sorted(post.text for post in memory.posts.values())[:50],
+        "ids": sorted(memory.posts)[:5000],
+        "deleted": sorted(name for name, post in memory.posts.items() if post.deleted),
+        "cursor": memory.cursor,
         "retry_after": getattr(crawler.spider, "retry_after", None),
     }
     return memory.said | told

@@ -1,0 +1,171 @@
+"""An answer of an API as data, and what it says when it is an error. Pure; raises only ValueError."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from scrapy.http import Response
+
+from crawler.model import Verdict
+from spiders import answers, verdicts
+from spiders.api_settings import Shape, Trouble
+from spiders.json_paths import path, word
+from spiders.verdicts import Finding
+
+DEEPEST = 60
+MOST_ITEMS = 5001
+# What servers write before their JSON so that no script can include it.
+_GUARDS = (")]}',", ")]}'", "while(1);", "while (1);", "for(;;);", "for (;;);", "{}&&")
+_JSONP = re.compile(r"\s*[A-Za-z_$][\w$.]{0,100}\s*\(")
+_REFUSES = re.compile(
+    r"log ?in|sign ?in|auth|permission|denied|forbidden|captcha|not allowed|access|private|banned|suspended|blocked|"
+    r"approved|token|api.?key|credential|disabled|network policy",
+    re.I,
+)
+_TOO_MANY = re.compile(r"rate|limit|too many|throttl|quota|slow down|flood|abuse|per second|try again later", re.I)
+
+
+class Unreadable(ValueError):
+    """The bytes are no JSON; the message says what they look like."""
+
+
+def load(body: bytes, prefix: str = "") -> Any:
+    """The JSON of an answer; several documents in a row (NDJSON, event streams) become a list. Raises Unreadable."""
+    text = body.decode("utf-8-sig", "replace").strip().removeprefix(prefix).lstrip()
+    for guard in _GUARDS:
+        text = text.removeprefix(guard)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise Unreadable("JSON nested too deeply") from None
+    except ValueError as error:
+        said = str(error)
+    return _otherwise(text, said)
+
+
+def _otherwise(text: str, said: str) -> Any:
+    """JSON in a call, or one document a line."""
+    if (call := _JSONP.match(text)) and text.rstrip("; \n\t").endswith(")"):
+        return _loaded(text[call.end() : text.rindex(")")])
+    lines = [line.removeprefix("data:").strip() for line in text.splitlines()]
+    found = [data for line in lines if line[:1] in ("{", "[") for data in _maybe(line)]
+    if not found:
+        raise Unreadable(f"no JSON ({said[:120]})")
+    return found
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"no JSON ({str(error)[:120]})") from None
+
+
+def _maybe(line: str) -> Iterator[Any]:
+    try:
+        yield json.loads(line)
+    except (ValueError, RecursionError):
+        return
+
+
+def found(shape: Shape, data: Any) -> list[Any] | None:
+    """The items of one shape: None where the answer has nothing like it, [] where it is there and empty."""
+    items = path(shape.items)(data)
+    if items is None or isinstance(items, str | int | float | bool):
+        return None
+    return list(items) if isinstance(items, list) else [items]
+
+
+def told(items: Sequence[Any], shape: Shape, data: Any, url: str) -> Iterator[dict[str, Any]]:
+    """Items with what stands around them, nested ones after the one they are nested in. No more than MOST_ITEMS."""
+    parts = urlsplit(url)
+    around = {"_doc": data, "_host": parts.hostname or "", "_site": f"{parts.scheme}://{parts.netloc}", "_url": url}
+    stack = [(item, None, 0) for item in reversed(items)]
+    for _ in range(MOST_ITEMS):
+        if not stack:
+            return
+        item, above, depth = stack.pop()
+        own = item if isinstance(item, dict) else {"_item": item}
+        here = {**own, **around, "_up": above}
+        yield here
+        inner = path(shape.nested)(here) if shape.nested and depth < DEEPEST else None
+        if isinstance(inner, list):
+            stack.extend((one, own, depth + 1) for one in reversed(inner) if isinstance(one, dict))
+
+
+def trouble_in(data: Any, troubles: Sequence[Trouble], url: str) -> tuple[Finding | None, float | None]:
+    """The finding of the first error shape that fits, and the seconds that it asks for."""
+    for trouble in troubles:
+        if path(trouble.when)(data):
+            wait = path(trouble.wait)(data) if isinstance(trouble.wait, str) else trouble.wait
+            said = " ".join(filter(None, (message_of(data), trouble.why))) or "an error"
+            seconds = float(wait) if isinstance(wait, int | float) and not isinstance(wait, bool) else None
+            return Finding(Verdict(trouble.verdict), f"{url}: the API answers: {said}"), seconds
+    return None, None
+
+
+_MESSAGES = (
+    "error.message",
+    "error.error_msg",
+    "error_message",
+    "error_description",
+    "errors[0].message",
+    "errors[0].detail",
+    "errors[0]",
+    "message",
+    "response",
+    "detail",
+    "title",
+    "reason",
+    "error_name",
+    "error",
+    "errors",
+)
+
+
+def message_of(data: Any) -> str | None:
+    """What an error answer says for people."""
+    for expression in _MESSAGES:
+        if isinstance(data, dict) and (said := word(path(expression)(data))):
+            return " ".join(said.split())[:200]
+    return None
+
+
+def refused(response: Response, data: Any) -> Finding | None:
+    """Judges an error answer by its status and its words; None for 2xx and 304."""
+    finding = verdicts.of_status(response)
+    said = message_of(data)
+    if finding is None or not said:
+        return finding
+    if response.status in (401, 403) and _TOO_MANY.search(said):
+        return Finding(Verdict.FAILED, f"{response.url} answered {response.status}: {said}: it is asked less often")
+    return Finding(finding.verdict, f"{finding.why} (it says: {said})")
+
+
+def of_strange(response: Response, data: Any) -> Finding:
+    """Judges a 2xx answer in JSON that has none of the lists it should have."""
+    said = message_of(data)
+    if said and isinstance(data, dict) and ({"error", "errors", "message", "detail", "error_name"} & set(data)):
+        verdict = Verdict.BLOCKED if _REFUSES.search(said) and not _TOO_MANY.search(said) else Verdict.FAILED
+        return Finding(verdict, f"{response.url}: the API answers: {said}; correct the source or pause it")
+    keys = ", ".join(list(data)[:8]) if isinstance(data, dict) else type(data).__name__
+    return Finding(
+        Verdict.CHANGED,
+        f"{response.url}: the answer has none of the lists of posts that it should have (it has: {keys[:200]}); "
+        "the API may have changed: run `preview` and correct `posts`",
+    )
+
+
+def of_no_json(response: Response, why: str) -> Finding:
+    """Judges a 2xx answer that is no JSON at all."""
+    if not response.body.strip():
+        return Finding(Verdict.CHANGED, f"{response.url}: an empty answer where JSON was expected; correct `url`")
+    page, head = answers.as_html(response), response.body[:4096].lower()
+    if b"<html" in head or b"<!doc" in head[:200] or b"<body" in head:
+        wall = verdicts.wall_of(page) or "a web page where JSON was expected: a block, a log-in or a wrong address"
+        return Finding(Verdict.BLOCKED, f"{response.url}: {wall}; nothing gets around it: correct `url` or pause it")
+    return Finding(Verdict.CHANGED, f"{response.url}: {why}; correct `url`, or the API may have changed")

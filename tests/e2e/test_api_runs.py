@@ -1,0 +1,200 @@
+"""Kind `api` in real Scrapy against an API that behaves badly: nothing lost, nothing doubled, no limit broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from api_double import ApiDouble, settings
+from rough_site import RoughSite, run
+
+pytestmark = pytest.mark.e2e
+WAYS = ("page", "offset", "cursor", "next", "link")
+
+
+@pytest.fixture
+def site() -> Iterator[RoughSite]:
+    made = RoughSite()
+    yield made
+    made.close()
+
+
+def job(site: RoughSite, paging: str = "page", **more: Any) -> dict[str, Any]:
+    return {"kind": "api", "settings": settings(site, paging, **more)}
+
+
+def tick(site: RoughSite, name: str = "t") -> dict[str, Any]:
+    """A job that does nothing but ask the server for /tick..., where a test may change the world."""
+    return {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick{name}", "item": "nothing"}}
+
+
+def ids(*ranges: range) -> set[str]:
+    return {str(n) for numbers in ranges for n in numbers}
+
+
+@pytest.mark.parametrize("paging", WAYS)
+def test_all_pages_are_read_and_then_only_what_is_new(site: RoughSite, paging: str) -> None:
+    api = ApiDouble(site, paging)
+    api.say(*range(1, 48))
+    site.routes["/tickt"] = lambda request: (api.say(*range(48, 73)), request.send("grown"))[1]  # type: ignore[func-returns-value]
+    first, again, _, grown = run(job(site, paging), job(site, paging), tick(site), job(site, paging))
+    assert (first["verdict"], set(first["ids"]), first["new"]) == ("ok", ids(range(1, 48)), 47)
+    assert (again["new"], again["verdict"]) == (0, "ok")
+    assert len(again["documents"]) <= 3, "posts within the overlap are read again, the rest is not"
+    assert (grown["new"], set(grown["ids"])) == (25, ids(range(1, 73)))
+    assert len(grown["documents"]) <= 5
+
+
+@pytest.mark.parametrize("paging", WAYS)
+def test_posts_that_come_while_it_is_read_are_not_lost(site: RoughSite, paging: str) -> None:
+    """Every answer is preceded by three new posts: pages shift, and what is shown twice is one post."""
+    api = ApiDouble(site, paging)
+    api.say(*range(1, 31))
+    api.before = lambda number: api.say(*range(30 + 3 * number - 2, 30 + 3 * number + 1)) if number <= 8 else None
+    *_, last = run(job(site, paging), job(site, paging), job(site, paging))
+    assert set(last["ids"]) == ids(range(1, 55))
+
+
+def test_posts_deleted_while_it_is_read_hide_no_others(site: RoughSite) -> None:
+    """Deleting shifts later posts to pages that were read already; the overlap of the next run finds them."""
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 41))
+
+    def delete(number: int) -> None:
+        if number in (2, 3):
+            gone = {40, 39, 38} if number == 2 else {37, 36}
+            api.posts = [post for post in api.posts if post.id not in gone]
+
+    api.before = delete
+    *_, last = run(job(site, overlap="1d"), job(site, overlap="1d"))
+    assert set(last["ids"]) >= ids(range(1, 36))
+
+
+def test_a_counted_api_is_never_asked_too_often(site: RoughSite) -> None:
+    """Two lists at once, five requests a second: the server's own log has no breach."""
+    api = ApiDouble(site, "page", limit=5, window=1.0)
+    api.say(*range(1, 78))
+    both = job(site, each={"word": ["a", "b"]}, query={"q": "{word}"})
+    [told] = run(both)
+    assert set(told["ids"]) == ids(range(1, 78))
+    assert (told["verdict"], api.breaches) == ("ok", 0)
+
+
+def test_a_429_with_retry_after_is_waited_for(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 26))
+    refusals = iter([True])
+    answer = site.routes["/api/posts*"]
+
+    def sometimes(request: Any) -> None:
+        if "page=2" in request.path and next(refusals, False):
+            request.send('{"message": "slow down"}', "application/json", status=429, Retry_After="1")
+        else:
+            answer(request)
+
+    site.routes["/api/posts*"] = sometimes
+    [told] = run(job(site))
+    assert (told["verdict"], set(told["ids"])) == ("ok", ids(range(1, 26)))
+    assert told["seconds"] >= 1
+
+
+def test_an_answer_that_breaks_off_leaves_the_walk_open(site: RoughSite) -> None:
+    """Page 3 breaks off, also when it is tried again: the next run goes on through known pages."""
+    api = ApiDouble(site, "cursor")
+    api.say(*range(1, 46))
+    api.cut = {3, 4}
+    first, second = run(job(site, "cursor"), job(site, "cursor"))
+    assert first["verdict"] == "failed" and "broke off" in first["error"]
+    assert first["new"] == 20
+    assert (second["verdict"], set(second["ids"])) == ("ok", ids(range(1, 46)))
+
+
+def test_order_edits_pins_and_deletions(site: RoughSite) -> None:
+    api = ApiDouble(site, "page", shuffled=True)
+    api.say(*range(1, 41))
+    api.find(2).pinned = api.find(5).pinned = True
+
+    def change(request: Any) -> None:
+        api.find(39).text = "Post number 39, edited"
+        api.find(38).deleted = True
+        api.say(*range(41, 56))
+        request.send("changed")
+
+    site.routes["/tickt"] = change
+    first, _, second = run(job(site), tick(site), job(site))
+    assert set(first["ids"]) == ids(range(1, 41))
+    assert set(second["ids"]) == ids(range(1, 56))
+    assert second["deleted"] == ["38"]
+    assert "Post number 39, edited" in second["texts"]
+    assert len(second["documents"]) <= 5, "pinned posts neither end the walk nor make it long"
+
+
+def test_an_api_that_asks_for_what_is_new(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 31))
+    asking = job(site, query={"since": "{since}"}, since={"time": "unix"})
+    site.routes["/tickt"] = lambda request: (api.say(31, 32), request.send("grown"))[1]  # type: ignore[func-returns-value]
+    first, _, second, third = run(asking, tick(site), asking, asking)
+    assert (first["new"], second["new"], third["new"]) == (30, 2, 0)
+    assert (len(second["documents"]), third["verdict"]) == (2, "ok")
+    since = sorted(path for path in site.asked if "since=" in path)
+    assert len(since) >= 2, "what was asked for moved on"
+
+
+def test_comments_are_read_when_there_are_more(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(1, 2, 3)
+    api.find(1).comments, api.find(2).comments = 2, 1
+    deeper = {
+        "items": "posts",
+        "key": "id",
+        "mark": "comments",
+        "only": "comments > `0`",
+        "path": "/api/comments/{id}",
+        "values": {"id": "id"},
+    }
+
+    def more(request: Any) -> None:
+        api.find(1).comments = 3
+        request.send("more")
+
+    site.routes["/tickt"] = more
+    reading = job(site, deeper=[deeper])
+    first, again, _, grown = run(reading, reading, tick(site), reading)
+    assert set(first["ids"]) == {"1", "2", "3", "1000", "1001", "2000"}
+    assert (again["new"], grown["new"]) == (0, 1)
+    assert api.comments_asked == [1, 2, 1]
+
+
+def test_a_run_that_dies_is_gone_on_with(site: RoughSite) -> None:
+    api = ApiDouble(site, "cursor")
+    api.say(*range(1, 61))
+    first, second = run({**job(site, "cursor"), "die_after": 3}, job(site, "cursor"))
+    assert first["new"] == 30
+    assert set(second["ids"]) == ids(range(1, 61))
+
+
+def test_a_secret_parameter_is_sent_and_never_kept(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 16))
+    [told] = run(job(site, secrets={"key": "hush-hush-1"}))
+    assert told["new"] == 15
+    assert all("key=hush-hush-1" in path for path in site.asked if path.startswith("/api"))
+    assert "hush" not in str(told)
+
+
+def test_another_way_is_tried_when_one_is_closed(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 6))
+    site.routes["/closed*"] = lambda request: request.send('{"error": "no"}', "application/json", status=401)
+    feed = "<rss version='2.0'><channel><item><guid>x#9</guid><title>nine</title></item></channel></rss>"
+    site.routes["/feed"] = lambda request: request.send(feed, "application/rss+xml")
+    other, by_feed, none = run(
+        job(site, path="/closed", otherwise=[{"path": "/api/posts"}]),
+        {**job(site, path="/closed", feed_id="#([0-9]+)", otherwise=[{"path": "/feed"}]), "name": "feed"},
+        {**job(site, path="/closed", otherwise=[{"path": "/closed/too"}]), "name": "none"},
+    )
+    assert (other["verdict"], other["new"]) == ("ok", 5)
+    assert (by_feed["verdict"], by_feed["ids"]) == ("ok", ["9"])
+    assert none["verdict"] == "blocked"
