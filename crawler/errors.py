@@ -28,16 +28,20 @@ class CrawlerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the config: where it stands, what is wrong and how the line should read."""
+    """One mistake in the config: where it stands, what is wrong and how the line should read.
+
+    A `warning` is no mistake: the config is good, and will perhaps not do what was meant.
+    """
 
     file: str
     line: int
     column: int
     message: str
     fix: str | None = None
+    warning: bool = False
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        place = f"{self.file}:{self.line}:{self.column}: {'warning: ' if self.warning else ''}{self.message}"
         return f"{place}\n    fix: {self.fix}" if self.fix else place
 
 

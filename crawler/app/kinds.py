@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler import plugins
+from crawler.app.queries import query_problems
 from crawler.config import SinkBlock, SourceBlock, settings_of
 from crawler.errors import ConfigError, Problem
 
@@ -49,8 +50,8 @@ def sink_settings(app: App, block: SinkBlock) -> Settings:
 
 
 def check_blocks(app: App) -> list[Problem]:
-    """Every mistake in the kind settings of sources and sinks, and in the selectors they name."""
-    problems = not_yet(app)
+    """Every mistake in queries, in the kind settings of sources and sinks, and in the selectors they name."""
+    problems = query_problems(app)
     checks = [partial(source_settings, app, block) for block in app.config.sources]
     checks += [partial(sink_settings, app, block) for block in app.config.sinks]
     for check in checks:
@@ -84,23 +85,6 @@ def _at_word(app: App, word: str, message: str, fix: str) -> Problem:
     lines = app.config.text.split("\n")
     line = next((number for number, text in enumerate(lines, 1) if word in text.partition("#")[0]), 1)
     return Problem(str(app.config.path), line, lines[line - 1].find(word) + 1, message, fix)
-
-
-def not_yet(app: App) -> list[Problem]:
-    """What the config may say one day and this version cannot do: refused by name, never silently ignored."""
-    problems = []
-    for brand in app.config.brands:
-        if brand.query is not None:
-            message = f"brand {brand.name!r}: `query` is not understood by this version"
-            problems.append(_problem_at(app, "query:", message, "use also, about and not_about instead"))
-    return problems
-
-
-def _problem_at(app: App, text: str, message: str, fix: str) -> Problem:
-    lines = app.config.text.splitlines()
-    number = next((n for n, line in enumerate(lines, 1) if text in line), 1)
-    column = lines[number - 1].find(text) + 1 if lines else 1
-    return Problem(str(app.config.path), number, max(1, column), message, fix)
 
 
 def make_sinks(app: App) -> Mapping[str, Sink]:

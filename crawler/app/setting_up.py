@@ -29,15 +29,17 @@ def init(folder: Path, brand: str) -> Path:
 
 
 def check(config: str | None) -> tuple[list[Problem], str]:
-    """Every mistake of the config, in order of place, and one sentence about the whole."""
+    """Every mistake of the config and every warning, in order of place, and one sentence about the whole."""
     from crawler.app.kinds import check_blocks
+    from crawler.app.queries import query_warnings
 
     path = config_room.find(config)
     try:
         app = App(config_room.load(path))
     except ConfigError as error:
         return error.problems, _verdict(path, error.problems)
-    problems = sorted(check_blocks(app), key=lambda p: (p.line, p.column))
+    mistakes = check_blocks(app)
+    problems = sorted(mistakes + query_warnings(app), key=lambda p: (p.line, p.column))
     return problems, _verdict(path, problems)
 
 
@@ -63,9 +65,12 @@ def _schema(app: App) -> dict[str, Any]:
 
 
 def _verdict(path: Path, problems: list[Problem]) -> str:
-    if not problems:
-        return f"{path}: good"
-    return f"{path}: {len(problems)} mistake{'s' if len(problems) > 1 else ''}"
+    mistakes = sum(not problem.warning for problem in problems)
+    warned = len(problems) - mistakes
+    noted = f", {warned} warning{'s' if warned > 1 else ''}" if warned else ""
+    if not mistakes:
+        return f"{path}: good{noted}"
+    return f"{path}: {mistakes} mistake{'s' if mistakes > 1 else ''}{noted}"
 
 
 def plugin_dir(config: str | None) -> Path:

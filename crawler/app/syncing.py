@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crawler.app import App
-from crawler.app.kinds import not_yet, source_settings
+from crawler.app.kinds import source_settings
+from crawler.app.queries import query_problems
 from crawler.config import SourceBlock
 from crawler.errors import ConfigError
 from crawler.plugins import Settings
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def sync(app: App) -> SyncReport:
     """Bring the rows into step with the file, in one transaction; nothing changes when any block is wrong."""
-    if problems := not_yet(app):
+    if problems := query_problems(app):
         raise ConfigError(problems)
     rows = [source_row(app, block) for block in app.config.sources]
     config = app.config

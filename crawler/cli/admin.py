@@ -10,6 +10,7 @@ import typer
 
 from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, say
 
+_PROBLEM = ("file", "line", "column", "message", "fix", "warning")
 FolderArgument = Annotated[Path, typer.Argument(help="Where to put the config.")]
 
 
@@ -54,11 +55,11 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     problems, summary = problems_of(config)
     for problem in problems:
         if as_json:
-            emit({name: getattr(problem, name) for name in ("file", "line", "column", "message", "fix")})
+            emit({name: getattr(problem, name) for name in _PROBLEM})
         else:
             print(problem)
     say(summary)
-    raise typer.Exit(Exit.CONFIG if problems else Exit.OK)
+    raise typer.Exit(Exit.CONFIG if any(not problem.warning for problem in problems) else Exit.OK)
 
 
 def schema(config: ConfigOption = None) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from crawler.config.cron import cron_of
-from crawler.config.parts import Labels, Name, Section, Word, Words, unless_empty
+from crawler.config.parts import Labels, Name, Query, Section, Word, Words, unless_empty
 from crawler.config.rule_frame import BusinessFrame, DigestFrame, Language, RuleFrame, RuleParts, TargetsFrame
 from crawler.config.values import (
     DURATION_PATTERN,
@@ -93,7 +93,11 @@ class BrandFrame(Section):
     )
     not_about: Words = Field((), description="Phrases that mean something else.", examples=[["nova pay phone"]])
     own: Words = Field((), description="The brand's own accounts and sites: never a ticket.", examples=[["@novapay"]])
-    query: Word | None = Field(None, description="A query for experts, beside the names.")
+    query: Query | None = Field(
+        None,
+        description="A query for experts, beside the names; one with NAMES in it decides alone.",
+        examples=["NAMES NEAR/10 (суд OR court) NOT site:ads.example"],
+    )
     labels: Labels = Field(default_factory=dict, description="Free labels for filters.", examples=[{"region": "Київ"}])
 
 

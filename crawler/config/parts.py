@@ -24,6 +24,7 @@ def unless_empty(read: Callable[[object], Any]) -> BeforeValidator:
 
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000_000)]
 Words = Annotated[
     tuple[Word, ...], BeforeValidator(one_as_list), one_or_more({"type": ["string", "number", "boolean"]})
 ]

@@ -275,7 +275,7 @@ class _Parser:
             self.refuse(f"found {found}: operators are written in capitals", capital)
         self.refuse(
             f"found {_short(found)} after {_short(before)}: expected AND, OR, NOT, NEAR/n or ONEAR/n between them",
-            f'{_short(before)} AND {_short(found)}, or "{_short(before)} {_short(found)}" for the phrase',
+            f'{_short(before)} AND {_short(found)}, or "{_bare(before)} {_bare(found)}" for the phrase',
         )
 
     def refuse(self, message: str, fix: str) -> NoReturn:
@@ -287,6 +287,10 @@ def _chain(node: Node) -> int:
     while isinstance(node, Near):
         node, length = node.left, length + 1
     return length
+
+
+def _bare(text: str) -> str:
+    return _short(text.strip('"“”„«»'))
 
 
 def _short(text: str) -> str:

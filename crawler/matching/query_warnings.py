@@ -15,9 +15,11 @@ _COMMON = frozenset(
     the and for you are not but with this that have was from they his her she all one had can out what when your were
     there use how said each which their time will way about many then them write would like these him into has look
     more two see than call who now find long down day did get come made may new good very just only also any some bank
+    apple orange target shell gap visa square stripe block zoom chase
     card money pay shop service people best work home great first online sale help app site
     и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по только ее мне было вот от меня еще
     нет о из ему теперь когда даже ну вдруг ли если уже или ни быть был него до вас нибудь опять уж вам ведь там потом
+    сам сама сами само самі світ мир зоря заря крок шаг тепло друг друзі друзья сім семь апельсин яблуко яблоко
     себя ничего ей может они тут где есть надо ней для мы тебя их чем была сам чтоб без будто чего раз тоже себе под
     будет ж тогда кто этот того потому этого какой совсем ним здесь этом один почти мой тем чтобы нее был банк деньги
     карта магазин сервис люди работа дом новый хороший очень просто сайт приложение
