@@ -11,6 +11,7 @@ from crawler.store.alerts import Alerts
 from crawler.store.config import ConfigPart, SourceRow, SyncReport
 from crawler.store.counts import Counts, CountsPart, Flow, RunSums
 from crawler.store.db import Database, utc_now
+from crawler.store.deciding import TriageCount
 from crawler.store.desk import Desk, DeskTicket
 from crawler.store.documents import Documents
 from crawler.store.events import Events
@@ -20,13 +21,14 @@ from crawler.store.leases import Leases
 from crawler.store.mentions import Mentions
 from crawler.store.outbox import Outbox, Waiting
 from crawler.store.posts import Posts
+from crawler.store.replies import Replies
 from crawler.store.retention import Expired, Retention
 from crawler.store.runs import Runs
 from crawler.store.settling import Told
 from crawler.store.sink_states import Pulse, SinkStates
 from crawler.store.sources import Sources, SourceState
 from crawler.store.ticket_views import DeliveryState, StoredTicket
-from crawler.store.tickets import OpenTicket, Tickets, TriageCount
+from crawler.store.tickets import OpenTicket, Tickets
 
 __all__ = [
     "Arrival",
@@ -63,6 +65,7 @@ class Store:
         self.mentions = Mentions(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
+        self.replies = Replies(database, actor, now)
         self.sink_states = SinkStates(database, actor, now)
         self.desk = Desk(database, actor, now)
         self.events = Events(database, actor, now)

@@ -13,6 +13,7 @@ from crawler.model import Event, Hit, MentionStatus, StoredPost
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
+from crawler.store.ticket_notes import leave_notes
 from crawler.store.types import AnyRow
 
 Found = Mapping[int, tuple[str, Sequence[Hit]]]
@@ -40,6 +41,7 @@ class Recorder:
     returns: list[AnyRow] = field(default_factory=list)
     again: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
+    edited: list[int] = field(default_factory=list)
 
     def run(self, results: Sequence[Result]) -> int:
         """Write the batch; returns how many mentions are new."""
@@ -47,11 +49,15 @@ class Recorder:
         versions = self._versions([post for post, _ in results])
         standing, kept = self._standing(list(versions)), self._gone(list(versions))
         for post_id, post_version in versions.items():
-            self._post(post_id, post_version, found[post_id], standing.get(post_id, {}), kept)
+            known = standing.get(post_id, {})
+            self._post(post_id, post_version, found[post_id], known, kept)
+            handed_over = [row for row in known.values() if row.status in HANDED_OVER]
+            self.edited += [row.id for row in handed_over if row.post_version != post_version]
         new = self._insert()
         update_many(self.connection, self.again)
         update_many(self.connection, self.moved)
         self._mark(list(versions), {row.post_id for row in self.returns})
+        leave_notes(self.part, self.connection, self.edited, self.config_version)
         events.add(self.connection, self.changes, self.config_version)
         return new
 
