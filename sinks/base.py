@@ -100,8 +100,8 @@ class Sink(ABC):
         """
         return 30.0
 
-    def update(self, remote: Remote, change: Change) -> None:
-        """Add a comment and/or set priority or status."""
+    def update(self, remote: Remote, change: Change) -> Remote | None:
+        """Add a comment and/or set priority or status; may answer the ticket as read back."""
         raise self._lacks("update")
 
     def changes(self, since: datetime) -> Iterable[tuple[Remote, Change]]:
@@ -137,6 +137,8 @@ class Sink(ABC):
 
 def secrets_of(settings: object) -> list[str]:
     """The plain values of every secret in `settings`, however deep."""
+    if isinstance(settings, plugins.Secret):
+        return settings.hidden()
     if isinstance(settings, SecretStr):
         return [settings.get_secret_value()]
     if isinstance(settings, BaseModel):

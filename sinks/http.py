@@ -147,9 +147,13 @@ class HttpSink(Sink):
         try:
             yield
         except Transient as error:
-            raise type(error)(self.mask(f"{self.name}: {error}"), error.retry_after) from None
+            raise type(error)(self._with_name(error), error.retry_after) from None
         except Permanent as error:
-            raise type(error)(self.mask(f"{self.name}: {error}")) from None
+            raise type(error)(self._with_name(error)) from None
+
+    def _with_name(self, error: CrawlerError) -> str:
+        said = str(error)
+        return self.mask(said if said.startswith(f"{self.name}: ") else f"{self.name}: {said}")
 
     @contextmanager
     def after_write(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import unicodedata
@@ -15,6 +16,10 @@ JOINER = "\u200d"
 _PING = re.compile(r"(?<![\w.])@(?=\w)")
 _LINK = re.compile(r"https?://[A-Za-z0-9/:?&=%.#~+,;@_-]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>])")
+_WIKI = re.compile(r"([\\{}\[\]|!*_~^+?])")
+_WIKI_LINE = re.compile(r"(?m)^(\s{0,3})((?:#|-|h[1-6]\.|bq\.))")
+_MACRO = re.compile(r"([{#$<%])(?=[{#%])")
+_COMMAND = re.compile(r"(?m)^([ \t]*)(/[A-Za-z])")
 _LINE_MARKS = re.compile(r"(?m)^(\s{0,3})([#>+~=!-]|\d+(?=[.)]))")
 
 
@@ -51,6 +56,21 @@ def safe_link(url: object) -> str | None:
 def for_markdown(text: str) -> str:
     """Plain text that a Markdown renderer shows as it is; http links stay as they are."""
     return _LINE_MARKS.sub(_escape_mark, _outside_links(text, lambda part: _MARKDOWN.sub(r"\\\1", part)))
+
+
+def for_html(text: str) -> str:
+    """Plain text as HTML that shows it as it is."""
+    return html.escape(text).replace("\n", "<br>\n")
+
+
+def for_wiki(text: str) -> str:
+    """Plain text that a wiki renderer (Jira's and the like) shows as it is; http links stay as they are."""
+    return _WIKI_LINE.sub(r"\1" + JOINER + r"\2", _outside_links(text, lambda part: _WIKI.sub(r"\\\1", part)))
+
+
+def no_macros(text: str) -> str:
+    """Break what helpdesks replace or obey in a text: {{placeholders}}, #{..}, ${..}, ##tags##, <%..%>, /commands."""
+    return _COMMAND.sub(rf"\1{JOINER}\2", _MACRO.sub(rf"\1{JOINER}", text))
 
 
 def _outside_links(text: str, change: Callable[[str], str]) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
-from crawler.errors import Permanent
+from crawler.errors import InDoubt, Permanent
 from crawler.model import Change, Remote, Ticket
 from crawler.net.http import HttpAnswer, as_json
 from crawler.plugins import Secret
@@ -124,6 +124,8 @@ class Webhook(HttpSink):
         return self._remote(data) if pick(data, "id") is not None else Remote(id=key)
 
     def _refuse_page(self, answer: HttpAnswer) -> None:
+        if is_html(answer) and self.settings.lookup_url:
+            raise InDoubt(f"{self.name}: the receiver answered {answer.status} with an HTML page; it is asked first")
         if is_html(answer):
             self.data(answer)
 

@@ -61,7 +61,7 @@ def add_presets(kinds: dict[str, type[_Base]], presets: Iterable[Preset]) -> lis
         for preset in ready:
             waiting.remove(preset)
             kind = preset.content.kind
-            made = _kind_of(preset, kinds[preset.content.of])
+            made = cast(type[_Base], _kind_of(preset, cast(Any, kinds[preset.content.of])))
             if kind in kinds:
                 raise preset.wrong(("kind",), f"the kind {kind!r} is declared twice: here and in {place(kinds[kind])}")
             kinds[kind] = made
@@ -207,7 +207,8 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
 def _fill(template: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(template, Mapping):
         pairs = [(_fill(key, values), _fill(value, values)) for key, value in template.items()]
-        return {key: value for key, value in pairs if key is not _DROP and value is not _DROP}
+        kept = {key: value for key, value in pairs if key is not _DROP and value is not _DROP}
+        return kept if kept or not template else _DROP
     if isinstance(template, list | tuple):
         return [item for item in (_fill(item, values) for item in template) if item is not _DROP]
     return _text(template, values) if isinstance(template, str) else template

@@ -64,6 +64,15 @@ class Secret(SecretStr):
         pattern = {} if cls.literals else {"pattern": r"^file:.+|\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
         return {"type": "string", "format": "password", "writeOnly": True, **pattern}
 
+    def hidden(self) -> list[str]:
+        """What must be shown nowhere: the value, and what stands behind a word as in "Token abc"."""
+        value = self.get_secret_value()
+        looked_up = _REFERENCE.search(self.reference) or self.reference.startswith(_FILE)
+        if self.literals and not looked_up and not _TOKEN.search(value):
+            return []
+        scheme, _, rest = value.partition(" ")
+        return [value, rest] if rest and scheme.isalpha() else [value]
+
     def _shown(self) -> str:
         return self.reference or "**********"
 

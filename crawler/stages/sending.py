@@ -109,6 +109,5 @@ def _blind(sink: Sink) -> str:
 def _change(sink: Sink, delivery: Delivery) -> Sent:
     if delivery.remote is None or delivery.change is None:
         raise Permanent(f"{delivery.sink}: a change without the ticket it belongs to (delivery {delivery.id})")
-    if "update" in sink.can:
-        sink.update(delivery.remote, delivery.change)
-    return Sent(delivery.remote)
+    told = sink.update(delivery.remote, delivery.change) if "update" in sink.can else None
+    return Sent(told or delivery.remote)

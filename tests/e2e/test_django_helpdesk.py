@@ -15,10 +15,11 @@ from crawler.errors import EgressRefused, InDoubt, Permanent
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpClient
-from sinks.base import Tools
-from sinks.django_helpdesk import DjangoHelpdesk
+from crawler.plugins import discover
+from sinks.base import Sink, Tools
 
 pytestmark = pytest.mark.e2e
+KIND = discover("sinks", Sink)["django_helpdesk"]  # type: ignore[type-abstract]
 LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
 
 
@@ -50,16 +51,16 @@ def http() -> Iterator[HttpClient]:
         yield client
 
 
-def sink(helpdesk: Helpdesk, http: HttpClient, **settings: object) -> DjangoHelpdesk:
+def sink(helpdesk: Helpdesk, http: HttpClient, **settings: object) -> Sink:
     given = {"url": helpdesk.url, "token": helpdesk.token, "queue": helpdesk.queue, "timeout": 30, **settings}
-    return DjangoHelpdesk("helpdesk", DjangoHelpdesk.Settings.model_validate(given), Tools(http))
+    return KIND("helpdesk", KIND.Settings.model_validate(given), Tools(http))
 
 
 def ticket(key: str, subject: str = "Картка не працює", body: str = "Третій день.\n@support де гроші?") -> Ticket:
     return Ticket(key, subject, body, Priority.URGENT, "Nova Pay", url="https://forum.example/1")
 
 
-def deliver(desk: DjangoHelpdesk, wanted: Ticket) -> tuple[Remote, int]:
+def deliver(desk: Sink, wanted: Ticket) -> tuple[Remote, int]:
     """The rule of the delivery stage. Returns the Remote and how often create was called."""
     try:
         return desk.create(wanted), 1

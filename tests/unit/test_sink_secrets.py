@@ -18,11 +18,12 @@ from crawler.errors import CrawlerError
 from crawler.model import Change, Priority, Remote, Ticket
 from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpClient
+from crawler.plugins import discover
 from sinks.base import Sink, Tools, secrets_of
-from sinks.django_helpdesk import DjangoHelpdesk
 from sinks.plain import mask
 from sinks.webhook import Webhook
 
+DJANGO = discover("sinks", Sink)["django_helpdesk"]  # type: ignore[type-abstract]
 CANARY = 'c4nary/+ "quoted"&=%'
 PATH_CANARY = "c4nary-in-the-path"
 TICKET = Ticket("k-1", "s", "b", Priority.LOW, "B")
@@ -76,11 +77,11 @@ def http() -> Iterator[HttpClient]:
 def sinks(url: str, http: HttpClient) -> list[Sink]:
     place = f"{url}/{PATH_CANARY}"
     hook = Webhook.Settings.model_validate({"url": place, "lookup_url": place + "/{key}", "secret": CANARY})
-    basic = DjangoHelpdesk.Settings.model_validate({"url": url, "user": "robot", "password": CANARY, "queue": 1})
-    token = DjangoHelpdesk.Settings.model_validate({"url": url, "token": CANARY, "queue": 1})
+    basic = DJANGO.Settings.model_validate({"url": url, "user": "robot", "password": CANARY, "queue": 1})
+    token = DJANGO.Settings.model_validate({"url": url, "token": CANARY, "queue": 1})
     tools = Tools(http)
     made: list[Sink] = [Webhook("hook", hook, tools)]
-    return [*made, DjangoHelpdesk("basic", basic, tools), DjangoHelpdesk("token", token, tools)]
+    return [*made, DJANGO("basic", basic, tools), DJANGO("token", token, tools)]
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 404, 409, 422, 429, 500, 503])
@@ -118,5 +119,5 @@ def test_masking_knows_the_usual_codings() -> None:
 def test_secrets_are_found_however_deep(url: str, http: HttpClient) -> None:
     hook, basic, token = sinks(url, http)
     assert secrets_of(hook.settings) == [CANARY]
-    assert secrets_of([{"a": hook.settings}, (token.settings,)]) == [CANARY, CANARY]
+    assert secrets_of([{"a": hook.settings}, (token.settings,)]) == [CANARY, f"Token {CANARY}", CANARY, CANARY]
     assert any(CANARY not in secret for secret in basic.secrets), "the coded form of basic credentials is a secret too"

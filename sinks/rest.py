@@ -1,0 +1,251 @@
+"""Any helpdesk with an HTTP API, described by configuration alone; the shipped presets are this kind, filled in.
+
+Exactly once comes from `find`: by external id where the helpdesk can search, by the marker and its recent tickets where
+it cannot. What we send is never trusted to have arrived as sent: answers without an id are looked up, a write is read
+back where the config says what to compare.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from secrets import token_hex
+from typing import Any, ClassVar
+from urllib.parse import urljoin
+
+from crawler.errors import InDoubt
+from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
+from crawler.net.http import HttpAnswer
+from sinks.base import Tools
+from sinks.http import is_html
+from sinks.plain import one_line, safe_link
+from sinks.rest_call import RestClient
+from sinks.rest_changes import Changer, changes_since, holds, short
+from sinks.rest_fill import Absent, Values, fill, fill_path, names_in
+from sinks.rest_pages import Lister
+from sinks.rest_pick import in_item, scalar, values_of
+from sinks.rest_settings import Find
+from sinks.rest_values import TICKET, Plain, carries, marker, of_remote, of_search, of_ticket
+
+_UNREADABLE = 2
+_UNREADABLE_PAGES = 5
+_BEHIND = 200
+
+
+class Rest(RestClient):
+    """Creates, finds, comments and changes tickets as the config says."""
+
+    kind = "rest"
+    placeholders: ClassVar = TICKET
+
+    def __init__(self, name: str, settings: Any, tools: Tools) -> None:
+        super().__init__(name, settings, tools)
+        self._unreadable: dict[str, int] = {}
+        self._search_is_honest: bool | None = None
+        self._probing = threading.Lock()
+
+    @property
+    def can(self) -> frozenset[str]:
+        settings = self.settings
+        has = {"find": settings.find, "update": settings.comment or settings.update, "changes": settings.changes}
+        return frozenset(name for name, there in has.items() if there)
+
+    @property
+    def settle(self) -> float:
+        find = self.settings.find
+        return super().settle if find is None or find.wait is None else find.wait
+
+    def create(self, ticket: Ticket) -> Remote:
+        settings = self.settings
+        values = of_ticket(ticket, self.base, settings.format, self.words_of_priorities(), settings.author_domain)
+        told = self.send(settings.create, values)
+        if told.word == "exists":
+            return self._existing(ticket.key)
+        warnings = [self.warning(told.answer)] if told.word == "warn" else []
+        found = None if told.word == "missing" else scalar(self.pick(told.answer, settings.create.id))
+        if found is None:
+            return self._without_id(ticket.key, told.answer)
+        self._unreadable.pop(ticket.key, None)
+        link = self.link(settings.create.link, found, answer=told.answer)
+        warnings += self._differences(settings.create.check, told.answer, values)
+        warnings += self._compared(found, values)
+        return Remote(found, link, self.status_in(told.answer), tuple(warnings))
+
+    def find(self, key: str) -> Remote | None:
+        return next(iter(self.find_all(key)), None)
+
+    def find_all(self, key: str) -> Sequence[Remote]:
+        """Every ticket that carries the key, oldest first; behind the first one found only some more are read."""
+        find = self.settings.find
+        if find is None:
+            raise self._lacks("find")
+        values, found, left = of_search(key, self.base), list[Remote](), _BEHIND
+        for item in Lister(self, find, values, missing=_asks_by_path(find)).items():
+            if self._is_ours(item, find, key, values):
+                found.append(self.of_item(item, find.id, find.link))
+            left -= bool(found)
+            if left <= 0:
+                break
+        found.reverse()
+        return sorted(found, key=_age)
+
+    def update(self, remote: Remote, change: Change) -> Remote:
+        return Changer(self, remote, change).run()
+
+    def changes(self, since: datetime) -> Iterator[tuple[Remote, Change]]:
+        if self.settings.changes is None:
+            raise self._lacks("changes")
+        return changes_since(self, self.settings.changes, since)
+
+    def _existing(self, key: str) -> Remote:
+        """The helpdesk says that it has this key already: the ticket is looked up."""
+        if self.settings.find is None:
+            raise self.permanent(f"the helpdesk has a ticket for {key} already, and there is no `find` to learn which")
+        with self.after_write():
+            found = self.find(key)
+        if found is None:
+            raise InDoubt(f"{self.name}: the helpdesk has a ticket for {key} already, but does not find it yet")
+        return found
+
+    def _without_id(self, key: str, answer: HttpAnswer) -> Remote:
+        """A success without an id: the ticket may be there, so it is looked for; not for ever."""
+        page = is_html(answer)
+        what = "with an HTML page" if page else f"without an id at {self.settings.create.id!r}{self.excerpt(answer)}"
+        said = f"the helpdesk answered {answer.status} {what}"
+        if self.settings.find is None:
+            raise self.permanent(f"{said}; the ticket may exist there all the same; are url and create.id right?")
+        with self.after_write():
+            found = self.find(key)
+        if found is not None:
+            self._unreadable.pop(key, None)
+            return found
+        times = self._unreadable[key] = self._unreadable.get(key, 0) + 1
+        if times >= (_UNREADABLE_PAGES if page else _UNREADABLE):
+            self._unreadable.pop(key)
+            raise self.permanent(f"{said}, {times} times, and does not find the ticket; mend create.id or find")
+        raise InDoubt(self.mask(f"{self.name}: {said}; it is looked for before anything is sent again"))
+
+    def _is_ours(self, item: Any, find: Find, key: str, values: Values) -> bool:
+        for path, text in find.contains.items():
+            wanted = fill(text, values)
+            if any(_within(have, str(wanted)) for have in values_of(in_item(item, path))):
+                return True
+        if find.match and holds(item, find.match, values):
+            return True
+        if find.match or find.contains:
+            return False
+        return self._shows(item, key) or self._honest(find)
+
+    @staticmethod
+    def _shows(item: Any, key: str) -> bool:
+        """Whether the item holds the key somewhere as a whole value, or the marker."""
+        texts = [item] if isinstance(item, str) else list(_texts_of(item))
+        return any(text == key or _within(text, marker(key)) for text in texts)
+
+    def _honest(self, find: Find) -> bool:
+        """Whether the search finds nothing for a key that nobody has: some helpdesks ignore what they do not know."""
+        with self._probing:
+            if self._search_is_honest is None:
+                values = of_search(f"mc-none-{token_hex(8)}", self.base)
+                first = next(Lister(self, find, values, missing=_asks_by_path(find)).items(), None)
+                self._search_is_honest = first is None
+        if not self._search_is_honest:
+            raise self.permanent(
+                "find answers tickets for a key that nobody has: the search is ignored; add find.match"
+            )
+        return True
+
+    def of_item(self, item: Any, id: str, link: str | None, status: str | None = None) -> Remote:
+        found = scalar(in_item(item, id))
+        if found is None:
+            raise self.permanent(f"an item of the list has no id at {id!r}")
+        read = self.settings.read
+        status = status or (read.status if read else None)
+        word = None if status is None else self.our_status(in_item(item, status))
+        return Remote(found, self.link(link or self.settings.create.link, found, item=item), word)
+
+    def _compared(self, id: str, values: Values) -> list[str]:
+        """What the helpdesk has, against what it was sent: fields are dropped and titles cut without a word."""
+        read = self.settings.read
+        if read is None or not read.check:
+            return []
+        try:
+            told = self.send(read, Plain(of_remote(id, self.base)), reads=True)
+        except Exception as error:  # the ticket is there; nothing that happens now may say otherwise
+            return [self.mask(f"could not be read back: {one_line(str(error), 200)}")]
+        return self._differences(read.check, told.answer, values)
+
+    def _differences(self, check: Mapping[str, str], answer: HttpAnswer, values: Values) -> list[str]:
+        warnings = []
+        for path, template in check.items():
+            wanted, have = fill(template, values), self.pick(answer, path)
+            if not isinstance(wanted, Absent) and not _same(wanted, have):
+                warnings.append(f"{path}: sent {short(wanted)}, the helpdesk has {short(have)}")
+        return warnings
+
+    def link(self, spec: str | None, id: str, *, answer: HttpAnswer | None = None, item: Any = None) -> str | None:
+        if spec is None:
+            return None
+        if spec.startswith(("json:", "header:", "text:")):
+            found = self.pick(answer, spec) if answer else in_item(item, spec)
+            return safe_link(urljoin(self.base + "/", found)) if isinstance(found, str) else None
+        values = Plain({"remote_id": id})
+        rest = spec.removeprefix("{url}").removeprefix("{base}")
+        return safe_link((self.base if rest != spec else "") + fill_path(rest, values))
+
+    def status_in(self, answer: HttpAnswer) -> TicketStatus | None:
+        read = self.settings.read
+        return self.our_status(self.pick(answer, read.status)) if read and read.status else None
+
+    def our_status(self, word: Any) -> TicketStatus | None:
+        read = self.settings.read
+        said = scalar(word)
+        return read.statuses.get(said.lower()) if read and said else None
+
+    def words_of_priorities(self) -> Mapping[str, Any]:
+        return {Priority(ours).value: theirs for ours, theirs in self.settings.priorities.items()}
+
+    def words_of_statuses(self) -> Mapping[str, Any]:
+        read = self.settings.read
+        turned = {ours.value: theirs for theirs, ours in reversed((read.statuses if read else {}).items())}
+        return turned | {ours.value: theirs for ours, theirs in self.settings.statuses.items()}
+
+    def warning(self, answer: HttpAnswer) -> str:
+        return self.mask(f"the helpdesk answered {answer.status}{self.excerpt(answer)}")
+
+
+def _asks_by_path(find: Find) -> bool:
+    """Whether the key stands in the path itself: then a 404 says that there is no such ticket."""
+    return bool({"key", "marker"} & set(names_in(find.path.partition("?")[0])))
+
+
+def _within(text: str, wanted: str) -> bool:
+    """Whether `text` carries a marker as its last one, or holds another word as a whole one."""
+    if wanted.startswith("mention-crawler:"):
+        return carries(text, wanted)
+    at = text.find(wanted) if wanted else -1
+    while at >= 0:
+        around = text[at - 1 : at] + text[at + len(wanted) : at + len(wanted) + 1]
+        if not any(char.isalnum() or char in "-_" for char in around):
+            return True
+        at = text.find(wanted, at + 1)
+    return False
+
+
+def _texts_of(item: Any, depth: int = 0) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif depth < 8 and isinstance(item, Mapping | list):
+        for value in item.values() if isinstance(item, Mapping) else item:
+            yield from _texts_of(value, depth + 1)
+
+
+def _same(wanted: Any, have: Any) -> bool:
+    left, right = (sorted(" ".join(text.split()) for text in values_of(value)) for value in (wanted, have))
+    return left == right
+
+
+def _age(remote: Remote) -> int:
+    """Ids that are numbers grow; others stay in the order of the list."""
+    return int(remote.id) if remote.id.isdigit() and len(remote.id) < 19 else 0

@@ -1,0 +1,197 @@
+"""The life of a ticket in the kind `rest`: comments, priority and status on their way in, and what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from crawler.errors import Transient
+from crawler.model import Change, Remote, TicketStatus
+from crawler.net.http import HttpAnswer
+from sinks.plain import one_line
+from sinks.rest_call import Told
+from sinks.rest_fill import Absent, Values, fill
+from sinks.rest_pages import Lister
+from sinks.rest_pick import in_item, scalar, values_of
+from sinks.rest_settings import Call, Changes, Read, Replies, Update
+from sinks.rest_values import Plain, carries, marker, moment_as, of_change, of_remote, of_search
+
+if TYPE_CHECKING:
+    from sinks.rest import Rest
+
+_CONFLICTS = 3
+_SAYS = frozenset("comment html_comment text_comment markdown_comment comment_indented priority status".split())
+
+
+class Changer:
+    """One change on its way to one ticket."""
+
+    def __init__(self, sink: Rest, remote: Remote, change: Change) -> None:
+        self.sink, self.remote, self.change = sink, remote, change
+        self.settings = sink.settings
+        self.place = Plain(of_remote(remote.id, sink.base))
+        self.warnings: list[str] = []
+
+    def run(self) -> Remote:
+        """The comment and the calls of `update` that have something to say; a ticket that reopens is opened first."""
+        before = self._kept()
+        steps: list[Call] = [*self._comment(), *self.settings.update]
+        if self.change.status is TicketStatus.OPEN:
+            steps.sort(key=lambda call: not isinstance(call, Update))
+        sent = False
+        for call in steps:
+            if self._has_nothing_for(call):
+                continue
+            if sent:
+                with self.sink.after_write():
+                    self._send(call)
+            else:
+                self._send(call)
+            sent = True
+        status = self._read_back(before) if sent else None
+        return Remote(self.remote.id, self.remote.url, status, tuple(self.warnings))
+
+    def _comment(self) -> list[Call]:
+        """The comment call, unless a comment that carries the key of this change is there already."""
+        comment = self.settings.comment
+        if comment is None or self._has_nothing_for(comment):
+            return []
+        if comment.seen is not None:
+            line = marker(self.change.key)
+            for item in Lister(self.sink, comment.seen, self.place).items():
+                if any(carries(text, line) for text in values_of(in_item(item, comment.seen.says))):
+                    return []
+        return [comment]
+
+    def _has_nothing_for(self, call: Call) -> bool:
+        names = call.names() & _SAYS
+        values = self._values(None)
+        return bool(names) and all(values.get(name, long=False) is None for name in names)
+
+    def _send(self, call: Call) -> None:
+        for _ in range(_CONFLICTS):
+            version = self._version(call)
+            extra = {"If-Match": version} if version and self.settings.preconditions else {}
+            told = self.sink.send(call, self._values(version), extra=extra, also=(412,) if version else ())
+            if told.answer.status != 412:
+                self._note(told)
+                return
+        raise Transient(f"{self.sink.name}: ticket {self.remote.id} changes faster than we can write to it (412)")
+
+    def _note(self, told: Told) -> None:
+        if told.word == "warn":
+            self.warnings.append(self.sink.warning(told.answer))
+
+    def _values(self, version: str | None) -> Values:
+        sink = self.sink
+        base = of_remote(self.remote.id, sink.base) | {"version": version}
+        words = sink.words_of_priorities(), sink.words_of_statuses()
+        return of_change(self.change, base, self.settings.format, *words)
+
+    def _version(self, call: Call) -> str | None:
+        """What a write must name to be accepted; read anew before each write."""
+        read = self.settings.read
+        if read is None or not (self.settings.preconditions or "version" in call.names()):
+            return None
+        version = scalar(self.sink.pick(self._read(read), read.version))
+        if version is None:
+            raise self.sink.permanent(
+                f"reading ticket {self.remote.id} gives nothing at {read.version!r}: read.version"
+            )
+        return one_line(version, 500)
+
+    def _read(self, read: Read) -> HttpAnswer:
+        return self.sink.send(read, self.place, reads=True).answer
+
+    def _kept(self) -> dict[str, Any]:
+        """What the change must leave alone, as it is before."""
+        read = self.settings.read
+        if read is None or not read.unchanged:
+            return {}
+        answer = self._read(read)
+        return {path: self.sink.pick(answer, path) for path in read.unchanged}
+
+    def _read_back(self, before: Mapping[str, Any]) -> TicketStatus | None:
+        """The status as the helpdesk has it now; notes what it did not take, or changed besides."""
+        read = self.settings.read
+        if read is None or not (before or (self.change.status and read.status)):
+            return None
+        try:
+            answer = self._read(read)
+        except Exception as error:  # the change is made; nothing that happens now may say otherwise
+            self.warnings.append(self.sink.mask(f"could not be read back: {one_line(str(error), 200)}"))
+            return None
+        for path, old in before.items():
+            now = self.sink.pick(answer, path)
+            if now != old:
+                self.warnings.append(f"{path} changed from {short(old)} to {short(now)}")
+        status, wanted = self.sink.status_in(answer), self.change.status
+        if wanted and status and status is not wanted:
+            self.warnings.append(f"the helpdesk answered well, but the ticket is {status} and not {wanted}")
+        return status
+
+
+def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tuple[Remote, Change]]:
+    """What the helpdesk says has changed: of each ticket its state of now, then what was written in it."""
+    values = of_search("", sink.base, moment_as(since, changes.since))
+    for item in Lister(sink, changes, values).items():
+        remote = sink.of_item(item, changes.id, changes.link, changes.status)
+        said = in_item(item, changes.at)
+        assignee = scalar(in_item(item, changes.assignee)) if changes.assignee else None
+        key = f"{remote.id}/{scalar(said) or _digest(item)}"
+        yield remote, Change(key=key, status=remote.status, assignee=assignee, at=moment_of(said))
+        if changes.replies is not None:
+            yield from _replies(sink, remote, changes.replies)
+
+
+def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Remote, Change]]:
+    """What was written in one ticket, without what we wrote ourselves."""
+    values = Plain(of_remote(remote.id, sink.base))
+    for item in Lister(sink, replies, values, missing=True).items():
+        number, text = scalar(in_item(item, replies.id)), in_item(item, replies.says)
+        if (
+            not number
+            or not isinstance(text, str)
+            or "mention-crawler:" in text
+            or not holds(item, replies.only, values)
+        ):
+            continue
+        author = scalar(in_item(item, replies.author)) if replies.author else None
+        at = moment_of(in_item(item, replies.at)) if replies.at else None
+        public = holds(item, replies.public, values)
+        yield remote, Change(f"{remote.id}/reply/{number}", text, author=author, public=public, at=at)
+
+
+def holds(item: Any, match: Mapping[str, Any], values: Values) -> bool:
+    """Whether an item holds every condition."""
+    for path, template in match.items():
+        wanted = fill(template, values)
+        if isinstance(wanted, Absent) or not set(values_of(wanted)) & set(values_of(in_item(item, path))):
+            return False
+    return True
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A moment as helpdesks write it: ISO 8601 (without a zone: UTC), or a unix time in seconds or milliseconds."""
+    text = scalar(value)
+    if text is None:
+        return None
+    try:
+        if text.replace(".", "", 1).isdigit():
+            number = float(text)
+            return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+        at = datetime.fromisoformat(text)
+        return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def short(value: Any) -> str:
+    """A value for a warning."""
+    return "nothing" if value is None or value == [] else f"{one_line(str(value), 80)!r}"
+
+
+def _digest(item: Any) -> str:
+    return hashlib.sha256(repr(item).encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,97 @@
+"""What an answer means: the usual rules, and those of the config: `"422": permanent`, `"500 *email*": permanent`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from crawler.net.http import HttpAnswer
+from sinks.http import LONGEST_RETRY_AFTER, retry_after
+
+Word = Literal["ok", "warn", "permanent", "transient", "in_doubt", "exists", "missing"]
+_RULE = re.compile(r"([1-5](?:\d\d|xx))(?:\s+(.+))?", re.DOTALL)
+_SYNONYMS = {"later": "transient", "retry": "transient", "doubt": "in_doubt", "accepted": "ok", "none": "missing"}
+_ENOUGH = 100_000
+
+
+def _rules(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    rules = {}
+    for key, word in value.items():
+        if not _RULE.fullmatch(str(key).strip().lower() if len(str(key)) <= 3 else str(key).strip()):
+            raise ValueError(f'{str(key)[:60]!r} is no answer; write a status and maybe a text: "422", "500 *email*"')
+        said = str(word).strip().lower().replace("-", "_").replace(" ", "_")
+        rules[str(key).strip()] = _SYNONYMS.get(said, said)
+    return rules
+
+
+Meaning = Annotated[dict[str, Word], BeforeValidator(_rules)]
+
+
+def meaning_of(answer: HttpAnswer, *rules: Mapping[str, Word]) -> Word | None:
+    """The word of the first rule that holds; earlier mappings win, and in one those with a text, then exact ones."""
+    text: str | None = None
+    for mapping in rules:
+        for key in sorted(mapping, key=_specific):
+            status, _, pattern = key.partition(" ")
+            if not _is(status, answer.status):
+                continue
+            if pattern.strip():
+                text = answer.text[:_ENOUGH].lower() if text is None else text
+                if not like(text, pattern.strip().lower()):
+                    continue
+            return mapping[key]
+    return None
+
+
+def _specific(key: str) -> tuple[bool, bool]:
+    status, _, pattern = key.partition(" ")
+    return not pattern, "x" in status.lower()
+
+
+def _is(status: str, number: int) -> bool:
+    return str(number) == status or (status.lower().endswith("xx") and status[0] == str(number)[0])
+
+
+def like(text: str, pattern: str) -> bool:
+    """Whether the whole of `text` fits `pattern`, in which `*` is anything. Linear in the text."""
+    head, *rest = pattern.split("*")
+    if not rest:
+        return text.strip() == pattern
+    if not text.startswith(head):
+        return False
+    at = len(head)
+    *middle, tail = rest
+    for part in middle:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(text) - at >= len(tail) and text.endswith(tail)
+
+
+def wait_of(answer: HttpAnswer, names: tuple[str, ...], now: datetime) -> float | None:
+    """Seconds to wait by the first of these headers that says something; a big number is a unix time."""
+    for name in names:
+        seconds = retry_after(answer.headers.get(name.lower()), now)
+        if seconds is None:
+            continue
+        if seconds >= LONGEST_RETRY_AFTER:
+            return _until(answer.headers.get(name.lower(), ""), now)
+        return seconds
+    return None
+
+
+def _until(value: str, now: datetime) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        return LONGEST_RETRY_AFTER
+    at = number / 1000 if number > 1e12 else number
+    wait = at - now.timestamp() if number > 1e9 else number
+    return min(max(wait, 0.0), LONGEST_RETRY_AFTER)

@@ -1,0 +1,138 @@
+"""Lists of the kind `rest`, page by page: by number, offset, cursor, next URL or Link header, also oldest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from crawler.errors import Permanent, Transient
+from crawler.net.http import HttpAnswer, server_of
+from sinks.http import is_html
+from sinks.rest_call import RestClient
+from sinks.rest_fill import Values
+from sinks.rest_pick import items_in, scalar
+from sinks.rest_settings import Listing, Pages
+
+_MOST_PAGES = 1000
+_NEXT = re.compile(r'<([^<>]{1,4000})>\s*;[^<>,]*\brel="?next"?', re.IGNORECASE)
+_FIRST_PARAM = {"page": "page", "offset": "offset", "cursor": "cursor"}
+
+
+class Lister:
+    """Walks one list for one sink."""
+
+    def __init__(self, sink: RestClient, call: Listing, values: Values, *, missing: bool = False) -> None:
+        self.sink, self.call, self.values, self.missing = sink, call, values, missing
+
+    def items(self) -> Iterator[Any]:
+        """The items, the most recent ones first where the config says how; at most `look_back`."""
+        left = self.call.look_back
+        for page in self._pages():
+            for item in page:
+                if left <= 0:
+                    return
+                left -= 1
+                yield item
+
+    def _pages(self) -> Iterator[list[Any]]:
+        pages = self.call.pages
+        if pages is None:
+            yield self._page({})[1]
+        elif pages.order == "oldest":
+            yield from self._backwards(pages)
+        elif pages.by in ("page", "offset"):
+            yield from self._numbered(pages)
+        else:
+            yield from self._followed(pages)
+
+    def _numbered(self, pages: Pages) -> Iterator[list[Any]]:
+        """Until a page is empty, or shows what the one before it showed: some servers do not turn pages."""
+        at, before = _start(pages), None
+        for number in range(_MOST_PAGES):
+            answer, page = self._page(_at(pages, at), later=number > 0)
+            if not page or answer.body == before:
+                return
+            yield page
+            before = answer.body
+            at += 1 if pages.by == "page" else len(page)
+            total = self._total(answer, pages)
+            if total is not None and (at >= total if pages.by == "offset" else number + 1 >= -(-total // len(page))):
+                return
+
+    def _backwards(self, pages: Pages) -> Iterator[list[Any]]:
+        """From the last page to the first: the list begins with the oldest."""
+        answer, first = self._page(_at(pages, _start(pages)))
+        total = self._total(answer, pages)
+        if total is None:
+            raise self.sink.permanent(f"the list has no number at {pages.total!r}; is url right?")
+        size = len(first) if len(first) < total else pages.size
+        count = max(1, -(-total // max(1, size)))
+        # One page beyond the last: tickets created since the count was read must not hide the one we look for.
+        for number in range(count, max(-1, count - _MOST_PAGES), -1):
+            at = _start(pages) + (number if pages.by == "page" else number * size)
+            page = first if number == 0 else self._page(_at(pages, at), later=True)[1]
+            yield list(reversed(page))
+
+    def _followed(self, pages: Pages) -> Iterator[list[Any]]:
+        """Wherever the answer says that it goes on."""
+        query: dict[str, Any] = _at(pages, None)
+        target: str | None = None
+        seen: set[str] = set()
+        for number in range(_MOST_PAGES):
+            answer, page = self._page(query, later=number > 0, target=target)
+            yield page
+            ahead = self._next(answer, pages)
+            if ahead is None or ahead in seen:
+                return
+            seen.add(ahead)
+            if pages.by == "cursor":
+                query = {pages.param or "cursor": ahead} | _at(pages, None)
+            else:
+                query, target = {}, _target(answer.url, ahead)
+
+    def _next(self, answer: HttpAnswer, pages: Pages) -> str | None:
+        if pages.by == "link":
+            found = _NEXT.search(answer.headers.get("link", "")[:20_000])
+            return found[1] if found else None
+        return scalar(self.sink.pick(answer, pages.next or f"json:next{'_cursor' * (pages.by == 'cursor')}"))
+
+    def _total(self, answer: HttpAnswer, pages: Pages) -> int | None:
+        total = scalar(self.sink.pick(answer, pages.total)) if pages.total else None
+        return int(total) if total is not None and total.isdigit() and len(total) < 12 else None
+
+    def _page(
+        self, query: Mapping[str, Any], *, later: bool = False, target: str | None = None
+    ) -> tuple[HttpAnswer, list[Any]]:
+        """One page; a 404 behind the first one is the end."""
+        missing = later or self.missing
+        told = self.sink.send(self.call, self.values, query=query, reads=True, missing=missing, target=target)
+        if told.word == "missing":
+            return told.answer, []
+        if is_html(told.answer) and not (self.call.items or "").startswith("text:"):
+            what = f"{server_of(told.answer.url)} answered {told.answer.status} with an HTML page where a list was due"
+            raise Transient(self.sink.mask(f"{self.sink.name}: {what}; is url right?"))
+        with self.sink.named():
+            found = items_in(told.answer, self.call.items)
+        if found is None:
+            raise Permanent(f"{self.sink.name}: the answer has no list at {self.call.items!r}")
+        return told.answer, found
+
+
+def _start(pages: Pages) -> int:
+    return pages.start if pages.start is not None else int(pages.by == "page")
+
+
+def _at(pages: Pages, at: int | None) -> dict[str, Any]:
+    size = {pages.size_param: pages.size} if pages.size_param else {}
+    return size if at is None else {pages.param or _FIRST_PARAM[pages.by]: at, **size}
+
+
+def _target(here: str, ahead: str) -> str:
+    """Path and query of a next URL. Its host is not followed: servers behind proxies name wrong ones."""
+    try:
+        parts = urlsplit(urljoin(here, ahead))
+    except ValueError:
+        raise Permanent("the next page of a list is named by something that is no URL") from None
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

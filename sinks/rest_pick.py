@@ -1,0 +1,177 @@
+"""Where a value stands in an answer: `json:path`, `header:Name`, `text:regex`. Regexes are RE2: linear in what comes.
+
+A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds.
+`header:Location` alone is its last path segment; a regex may follow a header's name. A regex gives its first group.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from crawler.net.http import HttpAnswer
+
+_STEP = re.compile(r"\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)")
+_SPEC = re.compile(r"(json|header|text):(.*)", re.DOTALL)
+_LONGEST = 2_000_000
+
+
+def checked(spec: str) -> str:
+    """`spec` when it can be understood; ValueError says what is wrong."""
+    kind, rest = parts(spec)
+    if kind == "json":
+        steps(rest)
+    elif kind == "text":
+        regex(rest)
+    else:
+        name, _, pattern = rest.strip().partition(" ")
+        if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+            raise ValueError(f"{spec!r}: header: takes the name of a header, e.g. header:Location")
+        if pattern.strip():
+            regex(pattern.strip())
+    return spec
+
+
+def parts(spec: str) -> tuple[str, str]:
+    """(json | header | text, the rest); a spec without a prefix is a JSON path."""
+    found = _SPEC.fullmatch(spec.strip())
+    return (found[1], found[2]) if found else ("json", spec.strip())
+
+
+@cache
+def regex(pattern: str) -> Any:
+    """A compiled RE2; ValueError when it is none."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options=options)
+    except re2.error as error:
+        said = error.args[0] if error.args else "it does not compile"
+        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise ValueError(f"{pattern!r} is no regular expression of RE2: {said}") from None
+
+
+@cache
+def steps(path: str) -> tuple[tuple[str, str], ...]:
+    """A path as (what, value) steps; ValueError when it is none."""
+    left = path.strip().removeprefix("$")
+    found = []
+    at = 0
+    while at < len(left):
+        if left[at] == ".":
+            at += 1
+            continue
+        match = _STEP.match(left, at)
+        if match is None:
+            raise ValueError(f"{path!r} is no path; write it like results.0.id or fields[name=key].value")
+        at = match.end()
+        found.append((match[1], match[2]) if match[1] else ("", match[3] or match[4]))
+    return tuple(found)
+
+
+def in_json(data: Any, path: str) -> Any:
+    """The value at `path`; None where there is nothing. Steps that take several give a list."""
+    several, values = False, [data]
+    for name, step in steps(path):
+        several = several or bool(name) or step == "*"
+        values = [found for value in values for found in _below(value, name, step)]
+    return values if several else (values[0] if values else None)
+
+
+def _below(value: Any, name: str, step: str) -> Iterator[Any]:
+    if name:
+        items = value if isinstance(value, list) else []
+        yield from (item for item in items if isinstance(item, Mapping) and _plain(item.get(name)) == step)
+    elif step == "*":
+        if isinstance(value, list | Mapping):
+            yield from value.values() if isinstance(value, Mapping) else value
+    elif isinstance(value, Mapping):
+        if step in value:
+            yield value[step]
+    elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        yield value[int(step)]
+
+
+def in_text(text: str, pattern: str) -> str | None:
+    found = regex(pattern).search(text[:_LONGEST])
+    if found is None:
+        return None
+    return str(found.group(1) if found.re.groups else found.group(0))
+
+
+def in_answer(answer: HttpAnswer, spec: str) -> Any:
+    """The value that `spec` names in an answer; None where there is none. Raises Permanent for JSON that is none."""
+    kind, rest = parts(spec)
+    if kind == "json":
+        return in_json(answer.json(), rest) if answer.body.strip() else None
+    if kind == "text":
+        return in_text(answer.text, rest)
+    return _in_header(answer.headers, rest)
+
+
+def _in_header(headers: Mapping[str, str], rest: str) -> str | None:
+    name, _, pattern = rest.strip().partition(" ")
+    value = headers.get(name.lower())
+    if value is None:
+        return None
+    if pattern.strip():
+        return in_text(value, pattern.strip())
+    if name.lower() == "location":
+        return unquote(urlsplit(value).path.rstrip("/").rpartition("/")[2]) or None
+    return value.strip()
+
+
+def in_item(item: Any, spec: str) -> Any:
+    """The value that `spec` names in one item of a list: of JSON, or of text (then the spec is `text:regex`)."""
+    kind, rest = parts(spec)
+    if isinstance(item, str):
+        return in_text(item, rest) if kind == "text" else None
+    return in_json(item, rest) if kind == "json" else None
+
+
+def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
+    """The items of a list: each match of a `text:` regex, or JSON; None when there is no list where one is due.
+
+    Without a spec the answer is the list, or its one item.
+    """
+    kind, rest = parts(spec or "json:")
+    if kind == "text":
+        found = regex(rest).finditer(answer.text[:_LONGEST])
+        return [match.group(1) if match.re.groups else match.group(0) for match in found]
+    data = in_json(answer.json(), rest) if answer.body.strip() else []
+    if isinstance(data, Mapping):
+        values = list(data.values())
+        keyed = spec is not None and bool(values) and all(isinstance(value, Mapping) for value in values)
+        return values if keyed else [data] if data else []
+    if data is None:
+        return [] if spec is None else None
+    return list(data) if isinstance(data, list) else None
+
+
+def scalar(value: Any) -> str | None:
+    """An id as text: of a number or text, also as the only one of a list; None when it is neither."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = _plain(value).strip()
+    return text or None
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def values_of(value: Any) -> Sequence[str]:
+    """What may be compared with a condition: the value, or each of a list, as text."""
+    found = value if isinstance(value, list) else [value]
+    return [_plain(item) for item in found if item is not None]
