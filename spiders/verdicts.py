@@ -15,6 +15,7 @@ from scrapy.http import Response, TextResponse
 from crawler.errors import EgressRefused
 from crawler.model import Verdict
 from crawler.text import strip_markup
+from spiders.answers import CUT
 from spiders.polite import Held, RobotsDenied
 
 LOOK_AT = 200_000
@@ -33,7 +34,7 @@ class Finding:
 
 def of_cut(response: Response) -> Finding | None:
     """What is said of a page of which only the beginning was read."""
-    if "cut" not in response.flags:
+    if CUT not in response.flags:
         return None
     return Finding(Verdict.TOO_BIG, f"{response.url}: more markup than a page may have; only its beginning was read")
 
