@@ -196,7 +196,8 @@ class Database:
         return [int(row[0]) for row in rows]
 
     def _find_file(self, must_exist: bool) -> None:
-        if self.path.is_file():
+        # A `file:` URI is SQLite's own to open.
+        if self.path.is_file() or str(self.path).startswith("file:"):
             return
         if must_exist:
             raise StoreError(f"no database at {self.path}: run `mention-crawler init` or check database.url")
