@@ -55,7 +55,10 @@ class Analyser:
             for text, target, hint in zip(texts, targets, known, strict=True)
         ]
         scores, cut = model.scores(texts, targets, languages)
-        wishes = [intent.detect(text, target) for text, target in zip(texts, targets, strict=True)]
+        wishes = [
+            intent.detect(text, target, (float(row[0]), float(row[1]), float(row[2])))
+            for text, target, row in zip(texts, targets, scores, strict=True)
+        ]
         return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
 
     def _model(self) -> ToneModel:

@@ -24,29 +24,61 @@ QUESTION_WORDS: Final = re.compile(
 )
 
 
+LATIN: Final = "latin"
+CYRILLIC: Final = "cyrillic"
+ANY: Final = "any"
+_SCRIPTS: Final = {"en": LATIN, "ru": CYRILLIC, "uk": CYRILLIC, "any": ANY}
+
+# What may stand before the words that begin a sentence: greetings, small words, somebody's name.
+_OPENERS: Final = (
+    r"(?:(?:and|but|so|ok|okay|hey|hi|hello|um|well|also|please|pls|guys|folks|just|now|btw|quick one|"
+    r"good (?:day|morning|evening)|"
+    r"а|и|но|ну|та|то|так|или|да|же|ребята|ребят|люди|народ|друзья|девочки|девчонки|пожалуйста|здравствуйте|привет|извините|"
+    r"кстати|добрый (?:день|вечер)|доброе утро|й|і|але|або|бо|шо|будь ласка|вітаю|привіт|вибачте|дівчата|друзі|шановні|"
+    r"до речі|доброго дня|добрий (?:день|вечір)|доброго ранку|@\w+)[,!.]? ){0,3}"
+)
+_MACROS: Final = {
+    "<S>": r"(?:^|(?<=[.!?…:;()»\"”—–-] )|(?<=[\"«“(]))" + _OPENERS,
+    "<C>": r"(?:^|(?<=[.!?…:;(),»\"”—–-] )|(?<=[\"«“(]))" + _OPENERS,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One kind of wording: its name for the reason string, its weight, its pattern over all languages."""
+    """One kind of wording: its name for the reason string, its weight, its script, its pattern over all languages."""
 
     kind: str
     name: str
     weight: float
+    script: str
     pattern: re.Pattern[str]
 
 
 @cache
-def cues(kind: str) -> tuple[Cue, ...]:
-    """All cues of a kind: `question`, `rhetorical`, `complaint`, `praise` or `flag`."""
-    return tuple(cue for cue in _all() if cue.kind == kind)
+def cues(kind: str, scripts: frozenset[str] = frozenset((LATIN, CYRILLIC, ANY))) -> tuple[Cue, ...]:
+    """Cues of a kind (`question`, `rhetorical`, `news`, `complaint`, `praise`, `flag`) for text in these scripts."""
+    return tuple(cue for cue in _all() if cue.kind == kind and cue.script in scripts)
 
 
 @cache
 def _all() -> tuple[Cue, ...]:
-    found: dict[tuple[str, str, float], list[str]] = {}
+    found: dict[tuple[str, str, float, str], list[str]] = {}
     for path in sorted(FOLDER.glob("*.txt")):
         for key, pattern in _entries(path):
-            found.setdefault(key, []).append(pattern)
-    return tuple(Cue(*key, re.compile(rf"(?<!\w)(?:{'|'.join(parts)})")) for key, parts in found.items())
+            found.setdefault((*key, _SCRIPTS[path.stem]), []).append(_expand(pattern))
+    return tuple(Cue(*key, _compile(key[1], parts)) for key, parts in found.items())
+
+
+def _compile(name: str, parts: list[str]) -> re.Pattern[str]:
+    """Words begin at a word's edge; signs, as emoji, may stick to a word."""
+    edge = "" if name.endswith(" sign") else r"(?<!\w)"
+    return re.compile(rf"{edge}(?:{'|'.join(parts)})")
+
+
+def _expand(pattern: str) -> str:
+    for name, meaning in _MACROS.items():
+        pattern = pattern.replace(name, meaning)
+    return pattern
 
 
 def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:

@@ -1,4 +1,4 @@
-"""What the author wants: question, complaint, praise or other. Rules only: independent of the tone model.
+"""What the author wants: question, complaint, praise or other. Rules over wording; the tone model is not asked.
 
 Evidence is added up in logits and turned into scores by softmax, so that "asks and complains" shows as both being high.
 """
@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.model import Intent
-from sentiment.cues import QUESTION_WORDS, Cue, cues
+from sentiment.cues import ANY, CYRILLIC, LATIN, QUESTION_WORDS, Cue, cues
 from sentiment.prepare import window
 
 MAX_CHARS: Final = 6000
 BASE_OTHER: Final = 1.5  # evidence needed before a post is anything else
-SHORT: Final = 120  # a cue counts in full in a short post; in a long one half, it is one remark among many
+SHORT: Final = 120  # a single cue counts in full in a short post; in a long one less, it is one remark among many
+ASKS_FIRST: Final = 1.0  # "why was I charged twice?" wants an answer: the question weighs more than the trouble
+OUTCRY: Final = 0.8  # a rhetorical question is mostly an outcry
+THREATENED: Final = {"threat": 1.6, "legal": 0.8, "churn": 0.8}  # what its flags add to a complaint
+LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
+LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
+TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
 
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 _LINK_OR_CUT: Final = re.compile(r"(?:https?://|www\.)\S*|\{link\}")
@@ -40,10 +46,20 @@ _ADDRESSED: Final = re.compile(
 )
 # "We" and "our" are also what a newsroom says.
 _PERSONAL: Final = re.compile(
-    r"^@\w+|(?<!\w)(?:you|u|i|i'm|my|me|вы|вас|вам|ты|тебя|тебе|я|мне|меня|мой|моя|мои|ви|ти|тобі|мені|мене|мій|мої)(?!\w)"
+    r"^@\w+|(?<!\w)(?:you|u|i|i'm|i've|i'd|my|me|вы|вас|вам|ты|тебя|тебе|я|мне|меня|мой|моя|мои|моего|моей|ви|ти|тобі|мені|мене|мій|мої|"
+    r"мого|моєї|у нас|в нас)(?!\w)"
 )
-_NEGATED_PRAISE: Final = re.compile(r"(?<!\w)(?:не|ні|not|n't|never|no|без|мало|никак\w*|ніяк\w*)\W+(?:\w+\W+){0,1}$")
+_DENIED: Final = r"(?<!\w)(?:не|ні|ни|not|n't|never|no|без|мало|никак\w*|ніяк\w*|нема|немає|нет"
+_NEGATED_PRAISE: Final = re.compile(_DENIED + r")\W+(?:\w+\W+){0,1}$")
+_NEGATED_BLAME: Final = re.compile(
+    _DENIED
+    + r"|without|any|a single|ни одн\w+|ни разу|никаких|жодн\w+|жодного разу|ніяких|nothing to)\W+(?:\w+\W+){0,1}$"
+)
+Tones = tuple[float, float, float]
+
 _FOLD: Final = str.maketrans({"ё": "е", "’": "'", "ʼ": "'", "`": "'", "\x00": " "})
+_CYRILLIC: Final = re.compile(r"[\u0400-\u04ff]")
+_LATIN: Final = re.compile(r"[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +78,76 @@ class _Evidence:
     reason: str
 
 
-def detect(text: str, target: str | None = None) -> IntentResult:
-    """Decide from wording alone; empty text is `other`. Of a long text only what speaks of `target`. Never raises."""
+def detect(text: str, target: str | None = None, tone: Tones | None = None) -> IntentResult:
+    """Decide from wording; empty text is `other`. Of a long text only what speaks of `target`. Never raises.
+
+    `tone`, the (negative, neutral, positive) probabilities of any model, leans complaint and praise to one side, which
+    helps where the wording is in no list; questions and flags never look at it.
+    """
     shown = window(text, target)[0] if target else text[:MAX_CHARS]
     low = shown.lower().translate(_FOLD)
     plain = " ".join(_URL.sub(" ", low).split())
-    found = {
-        Intent.QUESTION: _question(low, plain),
-        Intent.COMPLAINT: _complaint(plain),
-        Intent.PRAISE: _praise(plain),
-    }
-    logits = {intent: sum(part.weight for part in parts) for intent, parts in found.items()}
-    logits[Intent.PRAISE] -= 0.6 * max(0.0, logits[Intent.COMPLAINT])  # "great, broken again" is no praise
-    scores = _softmax({**logits, Intent.OTHER: BASE_OTHER})
+    scripts = _scripts(plain)
+    named = flags(plain, scripts)
+    found = _found(low, plain, scripts, tone)
+    if not found[Intent.QUESTION]:
+        found[Intent.COMPLAINT] += [
+            _Evidence(THREATENED[flag], f"{flag} wording") for flag in named if flag in THREATENED
+        ]
+    scores = _softmax({**_logits(found), Intent.OTHER: BASE_OTHER})
     best = max(scores, key=lambda intent: scores[intent])
-    return IntentResult(best, {str(k): v for k, v in scores.items()}, _reason(best, found.get(best, [])), flags(plain))
+    return IntentResult(best, {str(k): v for k, v in scores.items()}, _reason(best, found.get(best, [])), named)
 
 
-def flags(plain: str) -> tuple[str, ...]:
-    """Names of the priority cues in prepared (lower-cased, folded) text."""
-    return tuple(cue.name for cue in cues("flag") if cue.pattern.search(plain))
+def _scripts(plain: str) -> frozenset[str]:
+    """Whose cues are worth trying: a brand in Latin letters makes no English post."""
+    cyrillic, latin = len(_CYRILLIC.findall(plain)), len(_LATIN.findall(plain))
+    names = {ANY}
+    if 4 * cyrillic >= latin and cyrillic:
+        names.add(CYRILLIC)
+    if 2 * latin >= cyrillic and latin:
+        names.add(LATIN)
+    return frozenset(names)
+
+
+def _found(low: str, plain: str, scripts: frozenset[str], tone: Tones | None) -> dict[Intent, list[_Evidence]]:
+    own = _PERSONAL.search(plain) is not None
+    news = [] if own else _cues(cues("news", scripts), plain)
+    bad, good = _lean(tone, len(plain) > LONG, own and not _LINK_OR_CUT.search(low)) if tone else ([], [])
+    return {
+        Intent.QUESTION: _question(low, plain, scripts, news),
+        Intent.COMPLAINT: _complaint(plain, scripts) + news + bad,
+        Intent.PRAISE: _praise(plain, scripts) + news + good,
+    }
+
+
+def _lean(tone: Tones, long: bool, own: bool) -> tuple[list[_Evidence], list[_Evidence]]:
+    """What the tone adds to complaint and to praise; it takes away in long posts only: a short report in neutral words
+    stays a complaint."""
+    share, margin = LEAN if own else LEAN / 2, tone[0] - tone[2]
+    bad, good = (
+        (2 * LEAN * margin, -2 * LEAN * margin) if long else (max(0.0, share * margin), max(0.0, -share * margin))
+    )
+    return [_Evidence(bad, "negative tone")], [_Evidence(good, "positive tone")]
+
+
+def _logits(found: dict[Intent, list[_Evidence]]) -> dict[Intent, float]:
+    logits = {intent: min(TOP, sum(part.weight for part in parts)) for intent, parts in found.items()}
+    question, complaint, praise = (logits[i] for i in (Intent.QUESTION, Intent.COMPLAINT, Intent.PRAISE))
+    logits[Intent.PRAISE] -= 0.6 * max(0.0, complaint)  # "great, broken again" is no praise
+    if praise > 2.2 * complaint:
+        logits[Intent.COMPLAINT] -= 1.0  # "sorted my mess in ten minutes, thank you"
+    if question > BASE_OTHER:
+        logits[Intent.QUESTION] += ASKS_FIRST if question < 2 * BASE_OTHER else 1.5 * ASKS_FIRST
+    return logits
+
+
+def flags(plain: str, scripts: frozenset[str] = frozenset((LATIN, CYRILLIC, ANY))) -> tuple[str, ...]:
+    """Names of the priority cues in prepared (lower-cased, folded) text; news about courts raise none."""
+    named = {cue.name for cue in cues("flag", scripts) if cue.pattern.search(plain)}
+    if "legal" in named and not _PERSONAL.search(plain) and _cues(cues("news", scripts), plain):
+        named.discard("legal")
+    return tuple(sorted(named))
 
 
 def _softmax(logits: dict[Intent, float]) -> dict[Intent, float]:
@@ -96,38 +162,53 @@ def _reason(intent: Intent, parts: list[_Evidence]) -> str:
     return "; ".join(part.reason for part in sorted(parts, key=lambda p: -p.weight)[:3] if part.weight > 0)
 
 
-def _cues(known: Iterable[Cue], plain: str) -> list[_Evidence]:
-    """One piece of evidence per kind of cue, quoting the wording."""
-    hits = ((cue, cue.pattern.search(plain)) for cue in known)
-    return [_Evidence(cue.weight, f"{cue.name}: “{_clip(hit.group())}”") for cue, hit in hits if hit]
+def _cues(known: Iterable[Cue], plain: str, denied: re.Pattern[str] | None = None) -> list[_Evidence]:
+    """One piece of evidence per kind of cue, quoting the first wording that nothing before it denies.
+
+    Where cues can be denied the same words never count twice: of overlapping ones the heavier stays.
+    """
+    parts: list[_Evidence] = []
+    taken: list[tuple[int, int]] = []
+    for cue in sorted(known, key=lambda cue: -abs(cue.weight)):
+        for hit in cue.pattern.finditer(plain):
+            if denied and any(hit.start() < end and start < hit.end() for start, end in taken):
+                continue
+            if denied is None or not denied.search(plain[max(0, hit.start() - 25) : hit.start()]):
+                parts.append(_Evidence(cue.weight, f"{cue.name}: “{_clip(hit.group())}”"))
+                taken.append(hit.span())
+                break
+    return parts
 
 
 def _clip(wording: str) -> str:
     return wording.strip(" .,:;!")[:40]
 
 
-def _question(low: str, plain: str) -> list[_Evidence]:
-    plain = _TAG.sub(" ", plain)
-    parts = _cues(cues("question"), plain)
+def _question(low: str, plain: str, scripts: frozenset[str], news: list[_Evidence]) -> list[_Evidence]:
+    plain = " ".join(_TAG.sub(" ", plain).split())
+    parts = _cues(cues("question", scripts), plain)
     if _asked(plain):
         parts += _mark(plain)
     elif not parts:
         return []
-    against = _cues(cues("rhetorical"), plain) + _not_asking(low, plain)
+    against = _cues(cues("rhetorical", scripts), plain) + _not_asking(low, plain)
+    against += [_Evidence(1.5 * part.weight, part.reason) for part in news]
     if parts and not against and len(plain) <= SHORT and _ONE_QUESTION.fullmatch(plain):
         parts.append(_Evidence(0.6, "is one question"))
     return parts + against
 
 
 def _mark(plain: str) -> list[_Evidence]:
-    parts = [_Evidence(1.4, "question mark")]
+    parts, last = [], plain.rstrip(" )(").endswith("?")
     if QUESTION_WORDS.search(_asked(plain)):
         parts.append(_Evidence(0.7, "question word"))
     if _TURNED.search(_asked(plain)):
         parts.append(_Evidence(0.7, "begins with the verb"))
+    # "Carry cash around? How convenient." asks nothing: neither its form nor its place is that of a question.
+    parts.append(_Evidence(1.4 if parts or last else 0.8, "question mark"))
     if _ADDRESSED.search(plain):
         parts.append(_Evidence(0.7, "speaks to somebody"))
-    if plain.rstrip().endswith("?"):
+    if last:
         parts.append(_Evidence(0.4, "ends with the question"))
     return parts
 
@@ -143,11 +224,11 @@ def _not_asking(low: str, plain: str) -> list[_Evidence]:
     if _RETWEET.search(low):
         parts.append(_Evidence(-1.5, "retweet"))
     if _LINK_OR_CUT.search(low) and not _PERSONAL.search(plain):
-        parts.append(_Evidence(-3.0, "headline with a link"))
+        parts.append(_Evidence(-4.5, "headline with a link"))
     if _HEADLINE_TAG.search(low) and "?" not in plain:
         parts.append(_Evidence(-2.0, "tagged headline"))
     if _QUOTE.search(plain):
-        parts.append(_Evidence(-1.0, "quoted question"))
+        parts.append(_Evidence(-1.5, "quoted question"))
     if _RAGE.search(plain):
         parts.append(_Evidence(-0.6, "outburst"))
     if "?" in plain and not plain.rstrip(" )(!?.").endswith("?") and len(plain.rsplit("?", 1)[1]) > 80:
@@ -155,20 +236,13 @@ def _not_asking(low: str, plain: str) -> list[_Evidence]:
     return parts
 
 
-def _complaint(plain: str) -> list[_Evidence]:
-    return _soften(_cues(cues("complaint"), plain), plain)
-
-
-def _praise(plain: str) -> list[_Evidence]:
-    kept = []
-    for cue in cues("praise"):
-        hit = cue.pattern.search(plain)
-        if hit and not _NEGATED_PRAISE.search(plain[max(0, hit.start() - 25) : hit.start()]):
-            kept.append(_Evidence(cue.weight, f"{cue.name}: “{_clip(hit.group())}”"))
-    return kept
-
-
-def _soften(parts: list[_Evidence], plain: str) -> list[_Evidence]:
+def _complaint(plain: str, scripts: frozenset[str]) -> list[_Evidence]:
+    parts = _cues(cues("complaint", scripts), plain, _NEGATED_BLAME)
+    parts += [_Evidence(OUTCRY, part.reason) for part in _cues(cues("rhetorical", scripts), plain) if part.weight < -3]
     if len(plain) <= SHORT or len(parts) > 1:
         return parts
     return [_Evidence(part.weight * 0.85, part.reason) for part in parts]
+
+
+def _praise(plain: str, scripts: frozenset[str]) -> list[_Evidence]:
+    return _cues(cues("praise", scripts), plain, _NEGATED_PRAISE)
