@@ -14,15 +14,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from crawler.matching.context import Found, Judged, Surroundings, judge
-from crawler.matching.forms import forms_of
+from crawler.matching.forms import Name, name_of
 from crawler.matching.index import Hits, Index
+from crawler.matching.places import places, with_readings
 from crawler.matching.query_eval import Evaluation, Spot
 from crawler.matching.query_plan import NAMES, Leaf, Plan, Word, context, plan
 from crawler.matching.reading import Facts, Reading
 from crawler.matching.words import Span
 from crawler.model import Brand, EntityKind, Hit
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 _NAME, _WORD, _CONTEXT = range(3)
 _SHOWN = 120
 
@@ -70,6 +71,7 @@ class Matcher:
         self.watches = [_watch(brand) for brand in brands]
         self.version = version_of(brands)
         self._index, self._slots = Index(), list[tuple[int, int, int]]()
+        self._names: dict[tuple[int, int], Name] = {}
         asleep: set[int] = set()
         for number, watch in enumerate(self.watches):
             self._add_names(number, watch)
@@ -86,14 +88,14 @@ class Matcher:
 
     def scan(self, folded: str) -> Hits | None:
         """What stands in the folded text, for `settle`; None when no brand can be there."""
-        hits = self._index.scan(folded)
+        hits = with_readings(self._index, folded)
         return {} if hits is None and self._always else hits
 
     def settle(self, hits: Hits, folded: str, original: str, facts: Facts | None = None) -> list[Match]:
         """Judge what `scan` found."""
         reading = Reading(folded, original, facts)
         matches = []
-        for number, sighting in sorted(self.sightings(hits).items()):
+        for number, sighting in sorted(self.sightings(hits, reading).items()):
             watch = self.watches[number]
             names = judge_names(watch, sighting, reading)
             spots = query_spots(watch, sighting, names, reading)
@@ -101,7 +103,7 @@ class Matcher:
                 matches.append(Match(watch.brand.id, watch.brand.version, tuple(found)))
         return matches
 
-    def sightings(self, hits: Hits) -> dict[int, Sighting]:
+    def sightings(self, hits: Hits, reading: Reading) -> dict[int, Sighting]:
         """What was found by the number of the brand; brands whose query may hold anywhere are always there."""
         found = {number: Sighting() for number in self._always}
         for slot, spans in hits.items():
@@ -109,7 +111,8 @@ class Matcher:
             sighting = found.setdefault(number, Sighting())
             if role == _NAME:
                 entity = self.watches[number].brand.entities[part]
-                sighting.names += [Found(start, end, part, entity) for start, end in spans]
+                placed = places(self._names[number, part], spans, reading)
+                sighting.names += [Found(start, end, part, entity) for start, end in placed]
             else:
                 (sighting.words if role == _WORD else sighting.context)[part] = spans
         return found
@@ -132,7 +135,8 @@ class Matcher:
 
     def _add_names(self, number: int, watch: Watch) -> None:
         for part, entity in enumerate(watch.brand.entities):
-            self._index.add(forms_of(entity), self._slot((_NAME, number, part)))
+            name = self._names[number, part] = name_of(entity)
+            self._index.add(name.keys, self._slot((_NAME, number, part)))
 
     def _add_query(self, number: int, watch: Watch, asleep: set[int]) -> None:
         if watch.plan is None:

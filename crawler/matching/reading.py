@@ -10,7 +10,7 @@ from functools import cached_property
 from unicodedata import category
 
 from crawler.matching.words import Span, Words, wordish
-from crawler.text import fold_with_offsets
+from crawler.text import fold_with_offsets, readings
 
 _QUOTED_LINE = re.compile(r"^[ \t]*(?:>|&gt;)(?![ \t]*\d).*$", re.MULTILINE)
 _BLOCK = re.compile(r"\[(/?)quote\b[^\]\n]{0,200}\]", re.IGNORECASE)
@@ -43,6 +43,11 @@ class Reading:
     def offsets(self) -> Sequence[int]:
         """For each folded position, and the end, the offset in the original."""
         return fold_with_offsets(self.original)[1]
+
+    @cached_property
+    def others(self) -> list[tuple[str, Sequence[int]]]:
+        """Other ways to read the folded text, with offsets into it."""
+        return readings(self.folded)
 
     @cached_property
     def words(self) -> Words:

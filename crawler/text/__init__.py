@@ -8,6 +8,7 @@ from __future__ import annotations
 from crawler.text.dates import parse_when
 from crawler.text.folding import clean_text, content_hash, fold, fold_with_offsets, folded_hash
 from crawler.text.markup import strip_markup
+from crawler.text.readings import readings
 from crawler.text.urls import canonical_url, site_of
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "fold_with_offsets",
     "folded_hash",
     "parse_when",
+    "readings",
     "site_of",
     "strip_markup",
 ]

@@ -1,0 +1,87 @@
+"""What a name gives to the matcher: keys for the automaton, and a second look at every place where one stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crawler.text import fold
+
+Span = tuple[int, int]
+Written = Callable[[int, int], str]
+"""The original text of a span of the folded one."""
+
+Place = Callable[[str, int, int, Written], Span | None]
+"""(folded text, start, end of a key that stands there as whole words, written) -> where the name stands, or None."""
+
+_YO = "\ue001"
+_SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])")
+_APOSTROPHED = re.compile(r"'([^\W\d_]+)")
+_BEHIND = re.compile(r"['-]([а-яіїєґ]{1,3})(?![\w'])")
+_POSSESSIVE = re.compile(r"'s(?!\w)")
+ENDINGS = frozenset("а у ом ові і е и ы ів ов ам ами ах ю я ем єм ою ой ей єю і ї ом у го му м х ах еві".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Folded `keys` that may begin a hit, and `place`, which says whether and where the name really stands there."""
+
+    keys: frozenset[str]
+    place: Place
+
+
+def plain(text: str) -> str:
+    """`fold` of one name, but with "ё" kept: declension and romanisation tell it from "е"."""
+    kept = fold(text.replace("ё", _YO).replace("Ё", _YO)).strip()
+    return kept.replace(_YO, "ё")
+
+
+def parts_of(text: str) -> list[str]:
+    """The words of a name as configured: parted by blanks, by hyphens and where a capital follows a small letter."""
+    return [word for word in re.split(r"[\s‐-―-]+", _SEAM.sub(" ", text)) if word]
+
+
+def refold(forms: set[str]) -> frozenset[str]:
+    """Forms ready for the automaton: "ё" as "е", apostrophes also left out or written as a quotation mark."""
+    found = {form.replace("ё", "е") for form in forms if form}
+    apostrophed = [form for form in found if "'" in form]
+    found |= {form.replace("'", sign) for form in apostrophed for sign in ("", '"')}
+    return frozenset(form for form in found if form.strip())
+
+
+def inside_word(text: str, start: int, end: int) -> bool:
+    """Whether an apostrophe ties the span to letters before it: об'єкт, O'Neil (but not l'Oreal)."""
+    if start < 2 or text[start - 1] != "'" or not text[start - 2].isalpha() or not text[start].isalpha():
+        return False
+    elided = re.search(r"(?<!\w)(?:l|d|qu)'$", text[max(0, start - 4) : start])
+    return elided is None
+
+
+def stretched_end(text: str, start: int, end: int) -> int | None:
+    """Where the name ends with an ending written behind a sign: Monobank'у, МТС-ом, Monobank's. None: a longer word.
+
+    A hyphen before other words ends the name (Нафтогаз-Сервіс), an apostrophe before other letters does not (кав'яр).
+    """
+    if end >= len(text) or text[end] not in "'-":
+        return end
+    if (behind := _BEHIND.match(text, end)) and behind[1] in ENDINGS and (text[end] == "-" or _foreign(text, end)):
+        return behind.end()
+    if possessive := _POSSESSIVE.match(text, end):
+        return possessive.end()
+    tied = text[end] == "'" and text[end - 1].isalpha() and _APOSTROPHED.match(text, end)
+    quoted = start > 0 and text[start - 1] == "'"
+    return None if tied and not quoted else end
+
+
+def _foreign(text: str, end: int) -> bool:
+    """Whether an apostrophe there parts an ending: after a Latin letter, or after an abbreviation without vowels."""
+    return text[end - 1] not in "аеиоуюяєіїэы" and (text[end - 1].isascii() or True)
+
+
+def as_written(text: str, start: int, end: int, written: Written) -> Span | None:
+    """`Place` of names that need nothing around them."""
+    if inside_word(text, start, end):
+        return None
+    last = stretched_end(text, start, end)
+    return None if last is None else (start, last)

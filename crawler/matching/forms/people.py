@@ -1,0 +1,180 @@
+"""Parts of personal names: which part is which, their cases for either gender, their Latin spellings.
+
+A part's table maps every folded form to the cases it can stand for; agreement of two parts is a common case.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun
+from crawler.matching.forms.name import plain
+from crawler.matching.forms.scripts import CYRILLIC, cyrillised, languages_of, romanised, spellings
+
+Cases = frozenset[str]
+Forms = dict[str, Cases]
+"""Folded form without apostrophes -> the cases it may be."""
+
+ALL = frozenset(CASES)
+_PATRONYMIC = re.compile(r"(?:[оеєй]вич|йович|ьич|[иіїлкн]ич|[оеєї]вна|івна|ївна|инична|ічна)$")
+ANY_PATRONYMIC = re.compile(
+    r"(?:[оеєй]вич|йович|[илкнмь]ич|ілліч|ыч)(?:а|у|ем|еві|е|і)?$|(?:[оеєії]вн|[иі]чн)(?:а|и|і|у|ою|ой|ы|е|о)$"
+    r"|(?:ovych|ovich|evich|yovych|iovych|ievich|eevich|ivna|yivna|iivna|ovna|evna|ichna|ych|ich)$"
+)
+_SURNAME = re.compile(
+    r"(?:енко|ченко|чук|щук|юк|ський|цький|зький|ська|цька|зька|ский|цкий|ская|цкая|[оеє]ва?|[иіїы]на?|ко|ець|ых|их)$"
+)
+# Names of men that end like names of women: a closed class of the grammar, not a register of names.
+_MEN_IN_A = frozenset(
+    "микола ілля илья микита никита лука хома фома кузьма сава савва данила гаврила фока сила ярема".split()
+)
+_WOMAN = re.compile(r"(?:івна|ївна|овна|евна|ична|ічна|ська|цька|зька|ская|цкая|[оеє]ва|[иії]на|ая|яя)$")
+_MAN = re.compile(r"(?:ич|іч|ський|цький|зький|ский|цкий|[оеє]в|[^ьр][иії]н|ий|ый|ій)$")
+_ADJECTIVAL = re.compile(r"(?:ий|ый|ой|ій|ая|яя|[сцз]ь?ка|[нв]а)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A name taken apart: plain lower-case parts; `father` (or a middle name) may be ""."""
+
+    given: str
+    father: str
+    family: str
+
+
+def person_of(text: str) -> Person | None:
+    """The parts of a configured name; None for a single word.
+
+    Given name first unless a comma, a patronymic at the end or the endings say otherwise.
+    """
+    inverted = "," in text
+    words = [word.strip(".") for word in plain(text.replace(",", " ")).split()]
+    words = [word for word in words if word.strip("'\"")]
+    if len(words) < 2:
+        return None
+    if len(words) == 2:
+        turned = inverted or (_SURNAME.search(words[0]) and not _SURNAME.search(words[1]))
+        given, family = (words[1], words[0]) if turned else (words[0], words[1])
+        return Person(given, "", family)
+    if inverted or _PATRONYMIC.search(words[2]):
+        return Person(words[1], " ".join(words[2:]), words[0])
+    return Person(words[0], " ".join(words[1:-1]), words[-1])
+
+
+def genders(person: Person) -> str:
+    """ "m", "f" or "mf" when the parts do not tell."""
+    for part in (person.father, person.family):
+        if part and _WOMAN.search(part):
+            return "f"
+        if part and _MAN.search(part) and (part == person.father or not part.endswith(("ой", "ей"))):
+            return "m"
+    if person.given in _MEN_IN_A:
+        return "m"
+    return "f" if person.given.endswith(("а", "я")) else "mf" if person.given.endswith("ь") else "m"
+
+
+def given_forms(name: str) -> Forms:
+    """A first name or patronymic: a noun in both languages, and its Latin spellings."""
+    tables = [_name_table(word, language) for language in ("uk", "ru") for word in spellings(name, language)]
+    return _forms(tables, name)
+
+
+def family_forms(name: str, gender: str) -> Forms:
+    """A surname of a man ("m"), a woman ("f") or either ("mf"); both parts of a double one change."""
+    tables = []
+    for language in ("uk", "ru"):
+        for word in spellings(name, language):
+            tables += [_double(word, language, one) for one in gender]
+    return _forms(tables, name)
+
+
+def _forms(tables: list[Table], name: str) -> Forms:
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        for case, forms in table.items():
+            for form in forms:
+                found.setdefault(bare(form), set()).add(case)
+    latin = [name] if not CYRILLIC.search(name) else _romanised(name)
+    if not CYRILLIC.search(name) and len(name) > 2:
+        latin += [reading for language in ("uk", "ru") for reading in cyrillised(name, language)]
+    for spelling in latin:
+        found.setdefault(bare(spelling), set()).update(CASES)
+    return {form: frozenset(cases) for form, cases in found.items()}
+
+
+def bare(form: str) -> str:
+    """A form as it is compared: no ё, no apostrophes of any sort."""
+    return form.replace("ё", "е").replace("'", "").replace('"', "")
+
+
+def _romanised(name: str) -> list[str]:
+    found: dict[str, None] = {}
+    for language in ("uk", "ru"):
+        words = spellings(name, language)
+        for word in words if language in languages_of(name) else words[1:4]:
+            for spelling in romanised(word, language):
+                found[spelling] = None
+                found[spelling.replace("ks", "x")] = None
+                if spelling.startswith(("yu", "iu")):
+                    found["ju" + spelling[2:]] = None
+    return list(found)
+
+
+def _name_table(word: str, language: str) -> Table:
+    table = noun(word, language) if re.fullmatch("[а-яіїєґё']{3,}", word) else fixed(word)
+    if language == "ru" and word.endswith("ич"):
+        talked = word[: -len("ович")] + "ыч" if word.endswith("ович") else word[: -len("евич")] + "ич"
+        table = merged(table, noun(talked, "ru")) if word.endswith(("ович", "евич")) else table
+    return table or fixed(word)
+
+
+def _double(word: str, language: str, gender: str) -> Table:
+    if "-" not in word:
+        return _family_table(word, language, gender)
+    tables = [_family_table(part, language, gender) for part in word.split("-")]
+    still = fixed(word.split("-")[0])
+    rows: Table = {}
+    for case in CASES:
+        heads = dict.fromkeys((*tables[0].get(case, ()), *still[case]))
+        rows[case] = tuple("-".join((head, tail)) for head in heads for tail in tables[-1].get(case, ()))
+    return rows if len(tables) == 2 else fixed(word)
+
+
+def _family_table(word: str, language: str, gender: str) -> Table:
+    if not re.fullmatch("[а-яіїєґё']{2,}", word) or re.search(r"(?:[ыи]х|аго|ово)$", word):
+        return fixed(word)
+    if gender == "f":
+        return _woman(word, language)
+    if re.search(r"(?:[оеєё]в|[ыиії]н)$", word) and not word.endswith(("швин", "двін")):
+        return _possessive(word, language)
+    if _ADJECTIVAL.search(word) and (table := adjective(word, language)):
+        return merged(table, {"V": (word,)}) if not word.endswith(("а", "я")) else noun(word, language)
+    if word.endswith("ко") or word.endswith("о"):
+        return noun(word, "uk") if language == "uk" and not word.endswith(("аго", "ово")) else fixed(word)
+    return noun(word, language) or fixed(word)
+
+
+def _woman(word: str, language: str) -> Table:
+    if re.search(r"(?:[оеєё]ва|[ыиії]на)$", word):
+        stem = word[:-1]
+        ends = {"N": "а", "G": "ої", "D": "ій", "A": "у", "I": "ою", "L": "ій", "V": "а"}
+        if language == "ru":
+            ends = {"N": "а", "G": "ой", "D": "ой", "A": "у", "I": "ой ою", "L": "ой", "V": "а"}
+        possessive = {case: tuple(stem + end for end in row.split()) for case, row in ends.items()}
+        return merged(possessive, noun(word, language)) if re.search("[ыиії]на$", word) else possessive
+    if re.search(r"(?:ая|яя|[сцз]ька|[бдзлмнрст]на)$", word):
+        return adjective(word, language) or noun(word, language)
+    return noun(word, language) if word.endswith(("а", "я")) else fixed(word)
+
+
+def _possessive(word: str, language: str) -> Table:
+    """Surnames in -ов, -ев, -ин decline by themselves: Ивановым, Івановим, Іванову."""
+    if language == "ru":
+        ends = {"N": "", "G": "а", "D": "у", "A": "а", "I": "ым ом", "L": "е", "V": ""}
+    else:
+        ends = {"N": "", "G": "а", "D": "у ові", "A": "а", "I": "им ом", "L": "у ові і", "V": " е у"}
+    table = {case: tuple(word + end for end in row.split(" ")) for case, row in ends.items()}
+    broad = re.sub("ів$", "ов", word) if language == "uk" else word
+    stems = {broad, re.sub("їв$", "єв", word)} - {word} if language == "uk" else set()
+    return merged(table, *({c: tuple(s + e for e in r.split(" ")) for c, r in ends.items() if c != "N"} for s in stems))

@@ -1,0 +1,87 @@
+"""Case forms of a phrase: its words agree, or only the first or the last of them change.
+
+Пузата Хата - Пузатої Хати (all agree), Дім Книги - Дому Книги (the first words), Альфа Банк - Альфа Банку (the last).
+Each way gives a form a case, so that a phrase of any length has some dozens of forms, none of them cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun, plural
+from crawler.matching.forms.scripts import spellings
+
+Phrase = tuple[str, ...]
+_DECLINED = re.compile(r"[а-яіїєґё']{3,}$")
+_ADJECTIVE = re.compile(r"(?:ый|ая|яя|ое|ее|ые|ие|[сцз]ьк(?:а|ий|і|е)|ск(?:ий|ая|ие))$")  # and nothing else
+_ADJECTIVAL = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[аеиоіь][нв]а|..[бкртлпсд]на)$")  # perhaps
+_MANY_WORDS = 5
+_MANY_SPELLINGS = 6
+LANGUAGES = ("uk", "ru")
+
+
+def _tables(word: str, language: str, *, last: bool) -> tuple[Table, Table]:
+    """The cases of a word as what stands before a noun, and as the noun."""
+    if not _DECLINED.match(word):
+        return fixed(word), fixed(word)
+    as_adjective = adjective(word, language)
+    as_noun = {} if as_adjective and _ADJECTIVE.search(word) else noun(word, language)
+    if last and _ADJECTIVAL.search(word):
+        as_noun = merged(as_noun, as_adjective)
+    as_noun = as_noun or as_adjective or fixed(word)
+    return as_adjective or as_noun, as_noun
+
+
+def spelled(words: Sequence[str], language: str) -> list[Phrase]:
+    """The phrase in the letters of `language`; a handful where these can be written in several ways."""
+    return [
+        row
+        for row, _ in zip(product(*(spellings(word, language) for word in words)), range(_MANY_SPELLINGS), strict=False)
+    ]
+
+
+def declined(words: Sequence[str]) -> dict[Phrase, None]:
+    """All forms of the phrase in both languages, as tuples of words, the given one first."""
+    forms: dict[Phrase, None] = {tuple(words): None}
+    for language in LANGUAGES:
+        for row in spelled(words, language):
+            forms.update(dict.fromkeys(_in_language(row, language)))
+    return forms
+
+
+def _in_language(words: Phrase, language: str) -> Iterator[Phrase]:
+    yield words
+    if len(words) == 1:
+        yield from ((form,) for form in word_table(words[0], language, bare=False))
+        return
+    tables = [_tables(word, language, last=place == len(words) - 1) for place, word in enumerate(words)]
+    still = [fixed(word) for word in words]
+    count = len(words)
+    for head in range(1, count + 1) if count <= _MANY_WORDS else (1, 2, count):
+        qualified = [*(before for before, _ in tables[: head - 1]), tables[head - 1][1]]
+        yield from _agreeing([*qualified, *still[head:]])
+        yield from _agreeing([*(after for _, after in tables[:head]), *still[head:]])
+        yield from _agreeing([tables[0][0], *still[1:]])
+    yield from _agreeing([*still[:-1], tables[-1][1]])
+
+
+def _agreeing(tables: Sequence[Table]) -> Iterator[Phrase]:
+    """Forms case by case. Who writes one word in the older way writes all so: only the last word varies freely."""
+    for case in CASES:
+        rows = [table.get(case, ()) for table in tables]
+        if not all(rows):
+            continue
+        for way in range(max(map(len, rows[:-1]), default=1)):
+            before = tuple(forms[min(way, len(forms) - 1)] for forms in rows[:-1])
+            yield from ((*before, form) for form in rows[-1])
+
+
+def word_table(word: str, language: str, *, bare: bool = True) -> list[str]:
+    """Every form of a word that stands alone, plural included; `bare`: also a genitive plural without an ending."""
+    if not _DECLINED.match(word):
+        return [word]
+    one = merged(*_tables(word, language, last=True), adjective(word, language))
+    many = {} if _ADJECTIVE.search(word) else plural(word, language, bare=bare)
+    return list(dict.fromkeys([word, *(form for table in (one, many) for forms in table.values() for form in forms)]))

@@ -1,0 +1,265 @@
+"""One name in other scripts and spellings: Ukrainian <-> Russian letters, Cyrillic <-> Latin, look-alike letters.
+
+Romanisations are whole schemes: a writer who spells "х" as "kh" in one place does so in the next, so that the number
+of spellings stays small. Sources: the Ukrainian Cabinet's table of 2010, ISO 9, BGN/PCGN, the Russian passport table,
+and what people type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import product
+
+CYRILLIC = re.compile(r"[а-яіїєґёўѐ-џ]")
+LATIN = re.compile(r"[a-zß-öø-ɏ]")
+_MAX_SPELLINGS = 48
+
+# Letters on which writers differ, each with its ways; one way is chosen for a whole name.
+_LAT: dict[str, str] = dict(
+    zip("абвдезйклмнопрстуфьъґєїіё", "a b v d e z y k l m n o p r s t u f _ _ g _ _ i _".split(), strict=True)
+)
+_GLIDES = ("y", "i", "j")
+_WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # letter: (Ukrainian, Russian)
+    "г": (("h", "g"), ("g",)),
+    "и": (("y", "i"), ("i",)),
+    "ы": (("y",), ("y",)),
+    "х": (("kh", "h"), ("kh", "h")),
+    "ц": (("ts", "c", "tz"), ("ts", "c", "tz")),
+    "ч": (("ch", "č"), ("ch", "č")),
+    "ш": (("sh", "š"), ("sh", "š")),
+    "щ": (("shch", "sch", "šč"), ("shch", "sch", "šč")),
+    "ж": (("zh", "ž"), ("zh", "ž", "j")),
+    "э": (("e",), ("e",)),
+    "в": (("v",), ("v",)),
+}
+_DIACRITICS = frozenset("čšžŠŽČ")
+_VOWELS = frozenset("аеиоуюяэыіїєё")
+
+
+@lru_cache(maxsize=4096)
+def romanised(name: str, language: str) -> tuple[str, ...]:
+    """Latin spellings of a lower-case Cyrillic name, the most official first; at most 48.
+
+    >>> romanised("пошта", "uk")[0]
+    'poshta'
+    """
+    letters = [char for char in _WAYS if char in name and (char != "ы")]
+    ways = [_WAYS[char][0 if language == "uk" else 1] for char in letters]
+    found: dict[str, None] = {}
+    for choice in product(*ways):
+        plain = any(way[0] in _DIACRITICS for way in choice)
+        hissing = [char for char, way in zip(letters, choice, strict=True) if char in "чшщж"]
+        if plain and not all(
+            way[0] in _DIACRITICS for char, way in zip(letters, choice, strict=True) if char in hissing
+        ):
+            continue  # a writer uses diacritics throughout or not at all
+        for glide in _GLIDES:
+            for spelling in _spelled(name, dict(zip(letters, choice, strict=True)), glide, language):
+                found.setdefault(spelling)
+    return tuple(found)[:_MAX_SPELLINGS]
+
+
+def _spelled(name: str, ways: dict[str, str], glide: str, language: str) -> Iterable[str]:
+    """The spellings of one scheme: endings of adjectives and "е" after a vowel differ within a scheme, too."""
+    text = "".join(_letter(name, place, ways, glide, language) for place in range(len(name)))
+    yield text
+    ends = [word[-2:] for word in name.split()]
+    if any(end in ("ий", "ый", "ій") for end in ends):
+        for ending in ("y", "yi", "yy", "iy", "ii", "i", "yj", "ij"):
+            yield " ".join(
+                _spelled_word(word[:-2], ways, glide, language) + ending
+                if word[-2:] in ("ий", "ый", "ій")
+                else _spelled_word(word, ways, glide, language)
+                for word in name.split(" ")
+            )
+    if language == "ru" and re.search("ё|(?<![бвгджзклмнпрстфхцчшщ])е|ье", name):
+        yield from dict.fromkeys(_with_ye(name, ways, glide))
+
+
+def _with_ye(name: str, ways: dict[str, str], glide: str) -> Iterable[str]:
+    """ё as yo, o or e; е after a vowel, a soft sign or at the start as ye."""
+    for yo in (glide + "o", "o", "e", glide + "e"):
+        for ye in ("e", glide + "e"):
+            text = re.sub("ь(?=ё)", "", name).replace("ё", "\x01")
+            text = re.sub("(^|[ аеиоуыэюяьъ-])е", "\\1\x02", text)
+            parts = (
+                yo if char == "\x01" else ye if char == "\x02" else _letter(text, n, ways, glide, "ru")
+                for n, char in enumerate(text)
+            )
+            yield "".join(parts)
+
+
+def _spelled_word(word: str, ways: dict[str, str], glide: str, language: str) -> str:
+    return "".join(_letter(word, place, ways, glide, language) for place in range(len(word)))
+
+
+def _letter(name: str, place: int, ways: dict[str, str], glide: str, language: str) -> str:
+    char = name[place]
+    if char in ways:
+        return ways[char]
+    if char in "яюєїё":
+        return _iotated(char, name[place - 1] if place else " ", glide, language)
+    if char == "й":
+        return glide
+    if char == "ь":  # silent but before a vowel: Ильин - Ilyin, Ilin
+        soft = place + 1 < len(name) and name[place + 1] in "иоеа"
+        return "y" if soft and glide == "y" else ""
+    if char == "'":
+        return ""
+    return _LAT.get(char, char).replace("_", "")
+
+
+def _iotated(char: str, before: str, glide: str, language: str) -> str:
+    vowel = {"я": "a", "ю": "u", "є": "e", "ї": "i", "ё": "o"}[char]
+    if char == "ї":
+        return "i" if glide == "i" else glide + "i"
+    if char == "ё":
+        return "e" if glide == "i" else glide + "o"
+    if before == "и" and glide == "i" and language == "ru":
+        return "ia"[1:] if char == "я" else vowel  # Мария - Maria
+    return glide + vowel
+
+
+# --- Latin to Cyrillic -----------------------------------------------------------------------------------------------
+
+_TO_CYRILLIC: tuple[tuple[str, str], ...] = (
+    ("shch", "щ"), ("sch", "ш"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж"), ("kh", "х"), ("ts", "ц"), ("ph", "ф"),
+    ("th", "т"), ("ck", "к"), ("ya", "я"), ("yu", "ю"), ("ia", "ія"), ("iu", "ію"), ("ye", "є"), ("yi", "ї"),
+    ("qu", "кв"), ("a", "а"), ("b", "б"), ("c", "к"), ("d", "д"), ("e", "е"), ("f", "ф"), ("g", "г"), ("h", "х"),
+    ("i", "і"), ("j", "й"), ("k", "к"), ("l", "л"), ("m", "м"), ("n", "н"), ("o", "о"), ("p", "п"), ("q", "к"),
+    ("r", "р"), ("s", "с"), ("t", "т"), ("u", "у"), ("v", "в"), ("w", "в"), ("x", "кс"), ("y", "і"), ("z", "з"),
+)  # fmt: skip
+_ENGLISH: tuple[tuple[str, str], ...] = (
+    (r"\byou", "ю"), (r"(?<=[aeiou])y\b", "й"), (r"oo", "у"), (r"e[ea]", "і"), (r"igh", "ай"), (r"ow\b", "оу"),
+    (r"ou", "ау"), (r"ai", "ей"), (r"\bi(?= |$)", "ай"),
+    (r"a(?=[bcdfgklmnpstvz]e\b)", "ей"), (r"i(?=[bcdfgklmnpstvz]e\b)", "ай"),
+    (r"(?<=[a-zа-яі])e\b", ""), (r"c(?=[eiy])", "с"), (r"([bdfglmnprstz])\1", r"\1"),
+)  # fmt: skip
+_LATIN_VOWELS = frozenset("aeiouy")
+
+
+@lru_cache(maxsize=2048)
+def cyrillised(name: str, language: str) -> tuple[str, ...]:
+    """Cyrillic spellings of a lower-case Latin name: letter by letter, and as English is read aloud.
+
+    >>> "гугл" in cyrillised("google", "ru")
+    True
+    """
+    readings = dict.fromkeys(_by_letters(text) for text in (name, _as_english(name)))
+    ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
+    every = dict.fromkeys(ay or readings) | dict.fromkeys(readings)
+    if language == "uk":
+        return tuple(every)
+    return tuple(dict.fromkeys(variant for reading in every for variant in _russian_vowels(reading)))
+
+
+def _russian_vowels(text: str) -> tuple[str, ...]:
+    text = text.replace("ія", "ия").replace("і", "и").replace("ї", "и").replace("є", "е")
+    return (text, re.sub("ей$", "эй", text)) if text.endswith("ей") else (text,)
+
+
+def _by_letters(text: str) -> str:
+    for latin, cyrillic in _TO_CYRILLIC:
+        text = text.replace(latin, cyrillic)
+    return text
+
+
+def _as_english(text: str) -> str:
+    for pattern, sound in _ENGLISH:
+        text = re.sub(pattern, sound, text)
+    return text
+
+
+# --- Ukrainian and Russian letters -----------------------------------------------------------------------------------
+
+
+def to_russian(word: str) -> tuple[str, ...]:
+    """How Russian text writes a Ukrainian name that it does not translate; the word itself comes first.
+
+    >>> to_russian("боднарський")
+    ('боднарський', 'боднарский')
+    """
+    text = (
+        re.sub("(?<=[сцз])ь(?=к)", "", word).replace("ґ", "г").replace("є", "е").replace("йо", "ё").replace("ьо", "ё")
+    )
+    found = [text.replace("ї", "и").replace("і", "и")]
+    if "ї" in text:
+        found.append(text.replace("ї", "е").replace("і", "и"))
+    if word.endswith("ій"):
+        found.append(found[0][:-2] + "ей")
+    if word.endswith("ий") and word[-3:-2] not in "гкх":
+        found.append(found[0][:-2] + "ый")
+    if word.endswith(("ська", "цька", "зька")):
+        found.append(found[0] + "я")
+    bare = [text.replace("'", "ъ") for text in found if "'" in text]
+    return tuple(dict.fromkeys([word, *found, *bare]))
+
+
+def to_ukrainian(word: str) -> tuple[str, ...]:
+    """How Ukrainian text writes a Russian name that it does not translate; the word itself comes first.
+
+    >>> to_ukrainian("вронская")
+    ('вронская', 'вронська')
+    """
+    text = re.sub("([сцз])к(ий|ая)$", "\\1ьк\\2", word)
+    text = re.sub("(ая|яя)$", lambda m: m[0][0], text)
+    text = re.sub("(?<=[аеоуіяюєь])е", "є", re.sub("ьё", "йо", text).replace("э", "е"))
+    text = re.sub("^и", "і", text).replace("иа", "іа").replace("ия", "ія").replace("ие", "іє").replace("ию", "ію")
+    text = text.replace("ьи", "ьї").replace("ъ", "'").replace("ё", "йо" if "йо" in text else "ьо")
+    text = text.replace("жьо", "жо").replace("шьо", "шо").replace("чьо", "чо").replace("щьо", "що")
+    found = [re.sub("ый$", "ий", text).replace("ы", "и")]
+    if re.search("и(?!й?$)", found[0]):
+        found.append(re.sub("и(?!й?$)", "і", found[0]))
+    if word.endswith("ей"):
+        found.append(found[0][:-2].replace("и", "і") + "ій")
+    if word.endswith("ин"):
+        found.append(found[0][:-2] + "ін")
+    return tuple(dict.fromkeys([word, *found]))
+
+
+def languages_of(word: str) -> tuple[str, ...]:
+    """Whose letters the word has: "uk", "ru", or both when nothing tells them apart."""
+    uk, ru = re.search("[іїєґ']|[сцз]ьк|[^ь]ьо", word), re.search("[ыэъё]|[сц]к(?:ий|ая|ое)$", word)
+    return ("uk",) if uk and not ru else ("ru",) if ru and not uk else ("uk", "ru")
+
+
+def spellings(word: str, language: str) -> tuple[str, ...]:
+    """The word in the letters of `language`, itself first when it may be of it already."""
+    if language in languages_of(word):
+        return (word,)
+    return to_ukrainian(word) if language == "uk" else to_russian(word)
+
+
+# --- look-alikes -----------------------------------------------------------------------------------------------------
+
+_TWINS = dict(zip("асеорхукмтвніјѕ", "aceopxykmtbhijs", strict=True))
+
+
+def twin(word: str) -> str | None:
+    """The lower-case word in letters of the other script that look the same in capitals; None when one has no twin.
+
+    >>> twin("мтс")
+    'mtc'
+    """
+    table = _TWINS if CYRILLIC.search(word) else {latin: cyrillic for cyrillic, latin in _TWINS.items()}
+    return "".join(table[char] for char in word) if all(char in table for char in word) else None
+
+
+_KEYS_LATIN = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`"
+_KEYS = {"uk": "йцукенгшщзхїфівапролджєячсмитьбю'", "ru": "йцукенгшщзхъфывапролджэячсмитьбюё"}
+
+
+def slipped(word: str) -> Sequence[str]:
+    """The word as it comes out with the keyboard in the other layout.
+
+    >>> slipped("банк")
+    [',fyr']
+    """
+    if CYRILLIC.search(word):
+        tables = [str.maketrans(keys, _KEYS_LATIN) for language, keys in _KEYS.items()]
+    else:
+        tables = [str.maketrans(_KEYS_LATIN, keys) for keys in _KEYS.values()]
+    return list(dict.fromkeys(word.translate(table) for table in tables))

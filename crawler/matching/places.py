@@ -1,0 +1,46 @@
+"""Between the automaton and the names: other readings of a text, and where a name really stands.
+
+`readings` undo look-alike and stretched letters; what is found in them is reported at its place in the folded text.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from crawler.matching.forms import Name, Written
+from crawler.matching.index import Hits, Index
+from crawler.matching.reading import Reading
+from crawler.matching.words import Span
+from crawler.text import readings
+
+
+def with_readings(index: Index, folded: str) -> Hits | None:
+    """`index.scan` of the text and of every other way to read it; None when nothing stands in any."""
+    hits = index.scan(folded)
+    for text, offsets in readings(folded):
+        for slot, spans in (index.scan(text) or {}).items():
+            known = dict.fromkeys((hits := hits or {}).get(slot, ()))
+            known |= dict.fromkeys((offsets[start], offsets[end]) for start, end in spans)
+            hits[slot] = sorted(known, key=lambda span: span[::-1])
+    return hits
+
+
+def places(name: Name, spans: Iterable[Span], reading: Reading) -> Iterable[Span]:
+    """Where the name stands, of the spans where a key of it was found; each place once."""
+    found = (_place(name, span, reading) for span in spans)
+    return dict.fromkeys(span for span in found if span is not None)
+
+
+def _place(name: Name, span: Span, reading: Reading) -> Span | None:
+    if found := name.place(reading.folded, *span, lambda start, end: reading.written((start, end))):
+        return found
+    for text, offsets in reading.others:
+        start, end = bisect_left(offsets, span[0]), bisect_left(offsets, span[1])
+        if end > start and (there := name.place(text, start, end, _written_in(offsets, reading))):
+            return offsets[there[0]], offsets[there[1]]
+    return None
+
+
+def _written_in(offsets: Sequence[int], reading: Reading) -> Written:
+    return lambda start, end: reading.written((offsets[start], offsets[end]))
