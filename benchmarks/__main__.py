@@ -6,10 +6,10 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, recrawl, stream
+from benchmarks import crawl, memory, recrawl, stream
 from benchmarks.row import Row
 
-ALL = {"crawl": crawl.run, "recrawl": recrawl.run, "stream": stream.run}
+ALL = {"crawl": crawl.run, "recrawl": recrawl.run, "memory": memory.run, "stream": stream.run}
 
 
 def main(names: list[str]) -> None:
