@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from console import hooks
 from crawler.app import App, logs
 from crawler.app.health import readiness
 from crawler.errors import CrawlerError
@@ -50,6 +51,7 @@ def build(app: App) -> FastAPI:
         except CrawlerError as error:
             return PlainTextResponse(f"# {error}\n", status_code=503)
 
+    hooks.add(web, app)
     return web
 
 

@@ -43,6 +43,8 @@ class DeskPort(Protocol):
 
     def update(self, remote: Remote, change: Change) -> None: ...
 
+    def changes(self, since: datetime) -> Sequence[tuple[Remote, Change]]: ...
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)

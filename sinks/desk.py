@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TypeVar
 
 from crawler import plugins
@@ -30,6 +31,9 @@ class Desk(Sink):
 
     def update(self, remote: Remote, change: Change) -> None:
         self._safely(lambda desk: desk.update(remote, change))
+
+    def changes(self, since: datetime) -> Iterable[tuple[Remote, Change]]:
+        return self._safely(lambda desk: desk.changes(since))
 
     def _safely(self, work: Callable[[DeskPort], T]) -> T:
         if self.tools.desk is None:

@@ -15,6 +15,7 @@ from crawler import plugins
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
 from crawler.model import Remote, TicketStatus
 from crawler.net.http import HttpAnswer, server_of
+from crawler.plugins import Secret
 from sinks.base import Seconds, Sink, Tools
 from sinks.plain import one_line, safe_link
 
@@ -74,6 +75,10 @@ class HttpSink(Sink):
     class Settings(plugins.Settings):
         url: Url = Field(description="Address of the helpdesk", examples=["https://help.example"])
         timeout: Seconds = Field(10.0, description="Time that one call may take", examples=["10s"])
+        hook_secret: Secret | None = Field(
+            None, description="Signs the helpdesk's own calls to /hooks/NAME", examples=["${HELPDESK_HOOK_SECRET}"]
+        )
+        old_hook_secret: Secret | None = Field(None, description="The one before it, while both are in use")
 
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)

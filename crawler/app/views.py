@@ -137,7 +137,12 @@ def ticket_whole(app: App, key: str) -> dict[str, Any]:
         "ticket_status": stored.status.value,
         "rule": rule_name(stored.rule),
         "rule_version": rule_version(stored.rule),
+        "solved_at": stored.solved_at,
+        "assignee": stored.assignee,
+        "first_reply_at": stored.first_reply_at,
+        "possible_duplicate": stored.possible_duplicate,
         "mention_ids": list(stored.mention_ids),
+        "replies": [asdict(reply) for reply in app.store.replies.of(stored.ticket.id)],
         "deliveries": [asdict(delivery) for delivery in stored.deliveries],
         "life": [_event(event) for event in sorted(life, key=lambda event: event.at)],
     }
@@ -168,6 +173,11 @@ def retry(app: App, key: str | None, sink: str | None) -> int:
         app.store.tickets.get(key)
     demand("sink", sink, sink_names(app))
     return app.store.outbox.retry(ticket_key=key, sink=sink)
+
+
+def withdraw(app: App, key: str, actor: str, ignore: bool) -> int:
+    """Take a held ticket back; returns how many mentions it had. NotFound, and Permanent once it is on its way."""
+    return app.store.tickets.withdraw(key, MentionStatus.IGNORED if ignore else MentionStatus.REVIEW, actor)
 
 
 def sink_names(app: App) -> set[str]:
@@ -234,6 +244,9 @@ def _ticket(stored: StoredTicket, sink: str | None) -> Iterator[dict[str, Any]]:
             "opened_at": ticket.opened_at,
             "due_at": ticket.due_at,
             "error": delivery.error,
+            "ticket_status": stored.status.value,
+            "assignee": stored.assignee,
+            "possible_duplicate": delivery.twice,
         }
 
 

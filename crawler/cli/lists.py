@@ -212,6 +212,22 @@ def tickets_retry(
     say(f"{count} deliveries are due now; `mention-crawler crawl` or the service sends them")
 
 
+@tickets.command("withdraw")
+def tickets_withdraw(
+    key: Annotated[str, typer.Argument(help="The ticket's key.")],
+    ignore: Annotated[bool, typer.Option("--ignore", help="Ignore its mentions instead of reviewing them.")] = False,
+    actor: Annotated[str | None, typer.Option("--as", help="Who decides; your login name when absent.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take a ticket back before any helpdesk was called: within the undo window, or while it is held."""
+    from crawler.app import App
+    from crawler.app.reviewing import who
+    from crawler.app.views import withdraw
+
+    count = withdraw(App.load(config), key, actor or who(), ignore)
+    say(f"{key} is withdrawn, nothing was sent; {count} mentions {'are ignored' if ignore else 'went to review'}")
+
+
 @alerts.command("list")
 def alerts_list(
     every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,

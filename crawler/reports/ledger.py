@@ -101,6 +101,7 @@ def _lines(counts: Counts) -> dict[str, int]:
         **{f"mentions_{status.value}": rows for status, rows in sorted(counts.mentions_by_status.items())},
         "tickets": counts.tickets,
         **{f"deliveries_{status.value}": rows for status, rows in sorted(counts.deliveries_by_status.items())},
+        "possible_duplicates": counts.possible_duplicates,
     }
 
 

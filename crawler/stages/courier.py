@@ -13,7 +13,7 @@ from threading import Event, Lock
 
 from crawler.errors import CrawlerError, Transient
 from crawler.model import Delivery, Remote
-from crawler.stages import sending
+from crawler.stages import returns, sending
 from crawler.stages.crash import kill_point
 from crawler.stages.sending import Answer, Later, Parked, Sent
 from crawler.store import Pulse, Store, Told
@@ -97,9 +97,11 @@ class Courier:
         self._outcome, self._lock = Outcome(), Lock()
 
     def run(self) -> None:
-        """Second looks, then deliveries, until nothing is due or the sink is to be left in peace."""
+        """News and second looks, then deliveries, until nothing is due or the sink is to be left in peace."""
         try:
-            self.look_again()
+            if not self.store.sink_states.pulse(self.name).shut(self.now()):
+                returns.hear(self.store, self.name, self.sink, self.now)
+                self.look_again()
             self.deliver()
         except Exception as error:  # handed to whoever waits for this thread
             self.error = error
@@ -131,8 +133,6 @@ class Courier:
 
     def look_again(self) -> None:
         """Deliveries that followed a doubt: did the attempt that seemed lost arrive after all?"""
-        if self.store.sink_states.pulse(self.name).shut(self.now()):
-            return
         for delivery_id, key, remote_id in self.store.outbox.rechecks(self.name, self.now()):
             try:
                 found = [remote_id, *(remote.id for remote in sending.look(self.sink, key))]

@@ -12,6 +12,7 @@ from datetime import datetime
 from threading import Event, Thread
 
 from crawler.stages.courier import Courier, Outcome
+from crawler.stages.returns import POLL_EVERY
 from crawler.store import Store
 from sinks.base import Sink
 
@@ -45,9 +46,10 @@ class Couriers:
         self._stopping = Event()
 
     def kick(self, store: Store, sinks: Mapping[str, Sink], owner: str, now: Callable[[], datetime]) -> None:
-        """Begin with every sink that is free and has something due."""
+        """Begin with every sink that is free and has something due, or has not told its news for a while."""
         free = [name for name in sinks if name not in self._jobs]
-        for name in store.outbox.due(now(), free):
+        tell = store.sink_states.to_poll([name for name in free if "changes" in sinks[name].can], POLL_EVERY)
+        for name in dict.fromkeys([*store.outbox.due(now(), free), *tell]):
             courier = Courier(store, name, sinks[name], owner, now, self._stopping)
             # A daemon: a call that hangs must not keep the program from ending; its intent is committed.
             thread = Thread(target=courier.run, name=f"sink-{name}", daemon=True)

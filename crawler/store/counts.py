@@ -108,6 +108,7 @@ class Counts:
     deliveries: int
     delivery_counts: int
     deliveries_by_status: Mapping[DeliveryStatus, int]
+    possible_duplicates: int
     delivery_flow: Flow
     desk: int
     desk_flow: Flow
@@ -296,7 +297,7 @@ def _of_tickets(count: _Counter) -> dict[str, Any]:
     )
     return {
         **count.sums(sums),
-        **count.sums(_count(t.deliveries)),
+        **count.sums(_count(t.deliveries, ("possible_duplicates", sa.case((t.deliveries.c.twice, 1), else_=0)))),
         "ticket_links": count.sums(_count(t.ticket_mentions))["ticket_mentions"],
         "ticket_flow": count.flow("ticket"),
         "deliveries_by_status": {DeliveryStatus(name): rows for name, rows in by_status.items()},

@@ -5,9 +5,11 @@ It looks like a sink's port: `create` and `update` are idempotent by key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +21,7 @@ from crawler.store import tables as t
 from crawler.store.db import Page, paged
 from crawler.store.events import Part
 from crawler.store.types import AnyRow
+from crawler.text import clean_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,26 @@ class Desk(Part):
         """Comment on a ticket, or give it a new priority or status; once for each `change.key`. Raises Permanent."""
         self.db.transact(lambda connection: self._update(connection, remote, change))
 
+    def answer(self, desk_id: int, text: str, author: str) -> None:
+        """A public answer of somebody at the desk. Raises Permanent for a ticket that there is not."""
+        self.db.transact(lambda connection: self._answer(connection, desk_id, text, author))
+
+    def changes(self, since: datetime) -> Sequence[tuple[Remote, Change]]:
+        """What happened at the desk since then, as a helpdesk tells it: statuses, and answers."""
+        tickets, comments = t.desk_tickets.c, t.desk_comments.c
+        moved = sa.select(t.desk_tickets).where(tickets.changed_at >= since).order_by(tickets.changed_at)
+        said = sa.select(t.desk_comments).where(comments.at >= since, comments.author.is_not(None))
+        with self.db.read() as connection:
+            statuses = [
+                (_remote(row), Change(f"{row.key}/now", status=TicketStatus(row.status), at=row.changed_at))
+                for row in connection.execute(moved)
+            ]
+            answers = [
+                (Remote(str(row.desk_id)), Change(row.key, row.text, author=row.author, public=True, at=row.at))
+                for row in connection.execute(said.order_by(comments.id))
+            ]
+        return statuses + answers
+
     def list(
         self,
         *,
@@ -79,6 +102,16 @@ class Desk(Part):
         if desk_id is not None:
             events.add(connection, [self.event("desk", desk_id, "status", None, TicketStatus.OPEN.value, ticket.key)])
         return _remote(connection.execute(_by_key(ticket.key)).one())
+
+    def _answer(self, connection: Connection, desk_id: int, text: str, author: str) -> None:
+        columns = t.desk_tickets.c
+        now = self.now()
+        more = sa.update(t.desk_tickets).where(columns.id == desk_id)
+        changed = {"changed_at": now, "comment_count": columns.comment_count + 1}
+        if connection.execute(more.values(changed)).rowcount != 1:
+            raise Permanent(f"the desk has no ticket {desk_id}")
+        comment = {"desk_id": desk_id, "key": f"answer/{uuid4().hex}", "text": clean_text(text), "at": now}
+        connection.execute(sa.insert(t.desk_comments).values(comment | {"author": clean_text(author, 200)}))
 
     def _update(self, connection: Connection, remote: Remote, change: Change) -> None:
         columns = t.desk_tickets.c

@@ -53,14 +53,18 @@ class Replies(Part):
         """Give a ticket a status of our own; True when it had another."""
         return self.db.transact(lambda c: bool(_set_status(self, c, ticket_id, status, self.now(), note)))
 
-    def hook_seen(self, key: str, forget_before: datetime) -> bool:
-        """True when a webhook call of that key came before; else it is remembered. Older ones are forgotten."""
-        return self.db.transact(lambda connection: self._hook_seen(connection, key, forget_before))
+    def hook_known(self, key: str) -> bool:
+        """Whether a webhook call of that key was carried out before."""
+        with self.db.read() as connection:
+            return connection.execute(sa.select(t.hook_calls.c.id).where(t.hook_calls.c.key == key)).first() is not None
 
-    def _hook_seen(self, connection: Connection, key: str, forget_before: datetime) -> bool:
+    def hook_done(self, key: str, forget_before: datetime) -> None:
+        """Remember that a webhook call was carried out; calls of long ago are forgotten."""
+        self.db.transact(lambda connection: self._hook_done(connection, key, forget_before))
+
+    def _hook_done(self, connection: Connection, key: str, forget_before: datetime) -> None:
         connection.execute(sa.delete(t.hook_calls).where(t.hook_calls.c.at < forget_before))
-        values = {"key": fit(key), "at": self.now()}
-        return self.db.insert_once(connection, t.hook_calls, values, "key") is None
+        self.db.insert_once(connection, t.hook_calls, {"key": key, "at": self.now()}, "key")
 
 
 def _set_status(

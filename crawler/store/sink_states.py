@@ -5,6 +5,7 @@ A circuit breaker that lives in the database: it outlives passes and processes, 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +50,20 @@ class SinkStates(Part):
     def begin_poll(self, sink: str, every: float) -> bool:
         """True for the one who may read the sink's news now: nobody did in the last `every` seconds."""
         return self.db.transact(lambda connection: self._begin_poll(connection, sink, every))
+
+    def to_poll(self, sinks: Collection[str], every: float) -> list[str]:
+        """Those of the sinks whose news nobody read in the last `every` seconds."""
+        columns, since = t.sink_states.c, self.now() - timedelta(seconds=every)
+        query = sa.select(columns.sink).where(columns.sink.in_(list(sinks)), columns.polled_at > since)
+        with self.db.read() as connection:
+            recent = set(connection.execute(query).scalars())
+        return [sink for sink in sinks if sink not in recent]
+
+    def poll_now(self, sink: str) -> None:
+        """Let the sink's news be read at once."""
+        columns = t.sink_states.c
+        update = sa.update(t.sink_states).where(columns.sink == sink).values(polled_at=None)
+        self.db.transact(lambda connection: connection.execute(update))
 
     def cursor(self, sink: str) -> datetime | None:
         """Up to when the sink's news were read, by the helpdesk's clock; None: never."""

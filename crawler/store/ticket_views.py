@@ -15,13 +15,16 @@ from crawler.store.db import chunks
 from crawler.store.types import AnyRow
 
 _TICKET = ("id", "key", "subject", "body", "brand", "url", "author", "reason", "language", "opened_at", "due_at")
-_ATTEMPT = ("sink", "remote_id", "remote_url", "attempts", "doubtful", "error")
+_ATTEMPT = ("sink", "remote_id", "remote_url", "remote_status", "attempts", "doubtful", "error", "twice")
 _DELIVERY = ("id", "number", "not_before", "settled_at", *_ATTEMPT)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """Where one delivery of a ticket stands; `number` 0 creates the ticket, the others change it."""
+    """Where one delivery of a ticket stands; `number` 0 creates the ticket, the others change it.
+
+    `twice`: the helpdesk may have it two times. `remote_status` is the word of the helpdesk, in our words.
+    """
 
     id: int
     sink: str
@@ -34,17 +37,30 @@ class DeliveryState:
     remote_url: str | None
     not_before: datetime
     settled_at: datetime | None
+    remote_status: str | None = None
+    twice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTicket:
-    """A ticket with the mentions it stands for and its deliveries. `status` is what we know of its life."""
+    """A ticket with the mentions it stands for and its deliveries.
+
+    `status`, `solved_at`, `assignee` and `first_reply_at` are what we know of its life.
+    """
 
     ticket: Ticket
     status: TicketStatus
     rule: str
     mention_ids: tuple[int, ...]
     deliveries: tuple[DeliveryState, ...]
+    solved_at: datetime | None = None
+    assignee: str | None = None
+    first_reply_at: datetime | None = None
+
+    @property
+    def possible_duplicate(self) -> bool:
+        """Whether some helpdesk may have it two times."""
+        return any(delivery.twice for delivery in self.deliveries)
 
 
 def ticket_of(row: AnyRow) -> Ticket:
@@ -89,7 +105,9 @@ def stored(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredTicket]
 
 
 def _whole(row: AnyRow, mentions: Sequence[int], deliveries: Sequence[DeliveryState]) -> StoredTicket:
-    return StoredTicket(ticket_of(row), TicketStatus(row.status), row.rule, tuple(mentions), tuple(deliveries))
+    life = (row.solved_at, row.assignee, row.first_reply_at)
+    status = TicketStatus(row.status)
+    return StoredTicket(ticket_of(row), status, row.rule, tuple(mentions), tuple(deliveries), *life)
 
 
 def _delivery_state(row: AnyRow) -> DeliveryState:

@@ -15,6 +15,8 @@ from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
 WITHDRAWN = "withdrawn"
+# The rule that a person is: rules leave such a mention alone.
+_BY_HAND = "by hand"
 _PENDING = DeliveryStatus.PENDING.value
 
 
@@ -59,7 +61,7 @@ def _mentions(part: Part, connection: Connection, ticket: AnyRow, to: MentionSta
     rows = connection.execute(query.order_by(columns.id).with_for_update()).all()
     connection.execute(sa.delete(t.kin_bands).where(t.kin_bands.c.mention_id.in_([row.id for row in rows])))
     connection.execute(sa.delete(t.ticket_mentions).where(links.ticket_id == ticket.id))
-    back = {"status": to.value, "reason": f"withdrawn by {part.actor}", "rule": WITHDRAWN, "ticket_id": None}
+    back = {"status": to.value, "reason": f"withdrawn by {part.actor}", "rule": _BY_HAND, "ticket_id": None}
     stamp = {"changed_at": part.now()}
     connection.execute(sa.update(t.mentions).where(columns.ticket_id == ticket.id).values(back | stamp))
     emptied = {"status": TicketStatus.WITHDRAWN.value, "mention_count": 0}

@@ -1,0 +1,54 @@
+"""returns: what helpdesks have to tell of our tickets, by their updated-since query, from a cursor in the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from crawler.errors import CrawlerError, Permanent
+from crawler.model import Change, Remote
+from crawler.stages.crash import kill_point
+from crawler.store import Store
+from sinks.base import Sink
+
+logger = logging.getLogger(__name__)
+
+POLL_EVERY = 60.0
+FIRST_LOOK = timedelta(days=7)
+# Helpdesks stamp a change before it can be read, and clocks differ: the same news twice is harmless.
+OVERLAP = timedelta(minutes=2)
+MOST_AT_ONCE = 50_000
+
+
+def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> int:
+    """Read a sink's news, if it can tell any and nobody read them just now; returns how many Events they made."""
+    if "changes" not in sink.can or not store.sink_states.begin_poll(name, POLL_EVERY):
+        return 0
+    began, cursor = now(), store.sink_states.cursor(name)
+    try:
+        heard = list(islice(sink.changes((cursor or began - FIRST_LOOK) - OVERLAP), MOST_AT_ONCE))
+    except CrawlerError as error:
+        logger.warning("news of %s could not be read: %s", name, error)
+        if isinstance(error, Permanent):
+            store.alerts.set_(f"returns:{name}", f"{name}: what happens to tickets there cannot be read: {error}")
+        return 0
+    kill_point("after_poll")
+    heard.sort(key=lambda it: it[1].at or began)
+    made = store.replies.take(name, heard, further(cursor, heard, began))
+    store.alerts.clear(f"returns:{name}")
+    return made
+
+
+def further(cursor: datetime | None, heard: Sequence[tuple[Remote, Change]], began: datetime) -> datetime | None:
+    """Where the next look begins: at the newest time told, by the helpdesk's clock, but never in the future.
+
+    A helpdesk that tells no times is asked from five minutes before this look; one that tells nothing, from where it
+    was.
+    """
+    if not heard:
+        return cursor
+    times = [change.at for _, change in heard if change.at is not None]
+    newest = min(max(times), began) if times else began - timedelta(minutes=5)
+    return max(newest, cursor) if cursor else newest
