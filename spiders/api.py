@@ -220,7 +220,8 @@ class ApiSpider(SourceSpider):
             found = re2.search(by_id, post.platform_id or post.url or "") if by_id else None
             text = re2.sub(cut, "", post.text) if cut else post.text
             number = found[found.re.groups and 1] if found else post.platform_id
-            yield replace(post, platform_id=number, text=text, site=host or post.site)
+            title = post.title if self.settings_.feed_titles or not text else None
+            yield replace(post, platform_id=number, text=text, title=title, site=host or post.site)
         self._drops += feed._drops
 
     @property

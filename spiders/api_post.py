@@ -103,6 +103,8 @@ class Mapper:
         return {name: value for name, value in found.items() if value is not None}
 
     def _when(self, said: Any) -> datetime | None:
+        if isinstance(said, list):
+            return next((when for one in said if not isinstance(one, list) and (when := self._when(one))), None)
         if isinstance(said, bool):
             return None
         if isinstance(said, str) and said.strip().replace(".", "", 1).isdecimal() and len(said) < 24:

@@ -152,6 +152,7 @@ class ApiSettings(SourceSettings):
     threads: int = Field(20, ge=0, le=500, description="How many single items one run asks for.")
     prefix: str = Field("", description="What stands before the JSON.")
     feed_id: str | None = Field(None, description="Pattern of the platform's id in the ids of its feed.")
+    feed_titles: bool = Field(True, description="The titles of its feed are those of the posts.")
     feed_without: str | None = Field(None, description="Pattern of what is cut from the texts of its feed.")
     may_be_empty: bool = Field(False, description="An answer without posts is nothing unusual.")
 

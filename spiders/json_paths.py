@@ -1,6 +1,6 @@
 """JMESPath with the few functions that the answers of platforms need; compiled once, checked when the config is read.
 
-Functions beside JMESPath's own: html(x), markdown(x), plain(x), text(x), lines([x, ...]), words([x, ...]),
+Functions beside JMESPath's own: html(x), markdown(x), unquoted(x), plain(x), text(x), lines([x, ...]), words([x, ...]),
 link('https://…/{}', x), match('pattern', x), host(url), utc(date), count(x), find(list, 'key', value). All take
 anything and give null for what they cannot read: an answer never makes them raise.
 """
@@ -19,7 +19,7 @@ from jmespath import functions
 from pydantic import AfterValidator
 
 from crawler.text import strip_markup
-from spiders.quotes import html_text, markdown_text
+from spiders.quotes import html_text, markdown_text, unquoted
 
 ANY: dict[str, list[str]] = {"types": []}
 _WIKI_LINK = re.compile(r"\[(?:club|id|public|event)\d{1,20}(?::[^\]|]{0,80})?\|([^\]\[|]{1,300})\]")
@@ -43,6 +43,12 @@ class _Functions(functions.Functions):  # type: ignore[misc]
         """Markdown without quoted lines, links and comments."""
         said = word(value)
         return None if said is None else markdown_text(said[:_LONGEST])
+
+    @functions.signature(ANY)  # type: ignore[untyped-decorator]
+    def _func_unquoted(self, value: Any) -> str | None:
+        """Plain text without its quoted lines."""
+        said = word(value)
+        return None if said is None else unquoted(said[:_LONGEST])
 
     @functions.signature(ANY)  # type: ignore[untyped-decorator]
     def _func_plain(self, value: Any) -> str | None:

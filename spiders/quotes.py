@@ -43,6 +43,11 @@ def _fragment(markup: str) -> Element | None:
         return None
 
 
+def unquoted(text: str) -> str:
+    """Plain text without the lines that begin with `>`; all of it when nothing else stands."""
+    return _BLANKS.sub("\n\n", _QUOTED.sub("", text)).strip() or text
+
+
 def markdown_text(markup: str) -> str:
     """Markdown without quoted lines, comments, marks of links and emphasis; all of it when nothing else stands."""
     said = _COMMENT.sub("", markup.replace("\r\n", "\n"))

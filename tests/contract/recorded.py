@@ -30,8 +30,15 @@ class Recording:
 
     @property
     def about(self) -> dict[str, Any]:
-        """url, status, headers, fetched_at; `items` is the pattern of one item where items may stand in any order."""
+        """url, status, headers, fetched_at; where items may stand in any order, `items` is the pattern of one.
+
+        In JSON `list` is the keys on the way to their list instead.
+        """
         return dict(json.loads((self.folder / "response.json").read_text("utf-8")))
+
+    @property
+    def in_any_order(self) -> bool:
+        return "items" in self.about or "list" in self.about
 
     @property
     def body(self) -> bytes:
@@ -46,6 +53,10 @@ class Recording:
         assert given.pop("kind") == self.kind
         return kind(source=Source(self.folder.name, self.kind, kind.Settings(**given)))
 
+    def other_ways(self, kind: type[SourceSpider]) -> bool:
+        """Whether the source names another way, for when the first is refused."""
+        return bool(getattr(self.spider(kind).settings_, "otherwise", ()))
+
     def read(self, spider: SourceSpider, body: bytes | None = None) -> Reading:
         """What the spider makes of the answer; of `body` in its place when one is given."""
         about = self.about
@@ -56,12 +67,24 @@ class Recording:
     def turned_round(self) -> bytes | None:
         """The answer with its items in the opposite order; None when the recording names no pattern of an item."""
         pattern, body = self.about.get("items"), self.body
+        if (list_at := self.about.get("list")) is not None:
+            return _reversed_list(json.loads(body), [step for step in list_at.split(".") if step])
         if pattern is None:
             return None
         found = list(re.finditer(pattern.encode(), body, re.S))
         assert len(found) > 1, f"{self.folder}: the pattern of items finds {len(found)}"
         items = b"".join(item[0] for item in reversed(found))
         return body[: found[0].start()] + items + body[found[-1].end() :]
+
+
+def _reversed_list(data: Any, steps: list[str]) -> bytes:
+    """JSON with the list at the end of some keys in the opposite order."""
+    found = data
+    for step in steps:
+        found = found[step]
+    assert isinstance(found, list) and len(found) > 1
+    found.reverse()
+    return json.dumps(data, ensure_ascii=False).encode()
 
 
 def all_recordings() -> list[Recording]:

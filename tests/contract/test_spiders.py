@@ -73,12 +73,12 @@ def test_posts_are_sound(recording: Recording) -> None:
     reading = recording.read(spider_of(recording))
     now = datetime.fromisoformat(recording.about["fetched_at"])
     for post in reading.posts:
-        assert post.text or post.title
+        assert post.text or post.title or post.deleted
         assert post.published_at is None or (post.published_at.tzinfo is UTC and post.published_at <= now)
     assert len({key(post) for post in reading.posts}) == len(reading.posts), "one post hides another"
 
 
-@pytest.mark.parametrize("recording", [case for case in CASES if case.values[0].about.get("items")])
+@pytest.mark.parametrize("recording", [case for case in CASES if case.values[0].in_any_order])
 def test_ids_do_not_hang_on_the_order(recording: Recording) -> None:
     body = recording.turned_round()
     assert body is not None and body != recording.body
@@ -107,7 +107,11 @@ def test_nothing_to_read_is_a_verdict(kind: str, body: bytes) -> None:
     recording = next(recording for recording in all_recordings() if recording.kind == kind)
     reading = recording.read(spider_of(recording), body)
     assert reading.posts == ()
-    assert reading.finding is not None and reading.finding.verdict is not Verdict.OK
+    if reading.finding is None:
+        assert reading.requests, "nothing is silent"
+        assert recording.other_ways(KINDS[kind]), "only another way to the same posts may be tried first"
+        return
+    assert reading.finding.verdict is not Verdict.OK
     assert "https://" in reading.finding.why
 
 
