@@ -12,6 +12,7 @@ from crawler.app import App
 from crawler.app.hosting import spider_of
 from crawler.app.naming import demand
 from crawler.app.rehearsing import decide_again, rehearse
+from crawler.app.rematching import rematch
 from crawler.app.syncing import sync
 from crawler.model import (
     Document,
@@ -19,7 +20,6 @@ from crawler.model import (
     Run,
     Source,
     StoredMention,
-    StoredPost,
     Verdict,
 )
 from crawler.stages import analyse, match, triage
@@ -60,11 +60,12 @@ class Redone:
 def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
     """Run one stage again over `scope`; NotFound when brand or source do not exist.
 
-    A diff of triage leaves the rows as they are: looking at a changed rule must not put it in force.
+    A diff of match or triage leaves the rows as they are: looking at a changed query or rule must not put it in force.
     """
-    if not (diff and stage == "triage"):
+    rehearsal = diff and stage in ("match", "triage")
+    if not rehearsal:
         sync(app)
-    _check(app, scope)
+    _check(app, scope, rehearsal)
     stages: dict[str, Callable[[App, Scope, bool, Redone], None]] = {
         "parse": _parse,
         "match": _match,
@@ -76,8 +77,8 @@ def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
     return done
 
 
-def _check(app: App, scope: Scope) -> None:
-    demand("brand", scope.brand, app.brands)
+def _check(app: App, scope: Scope, rehearsal: bool) -> None:
+    demand("brand", scope.brand, {*app.brands, *(brand.name for brand in app.config.brands if rehearsal)})
     demand("source", scope.source, [state.name for state in app.store.sources.all(retired=True)])
 
 
@@ -166,26 +167,7 @@ def _store(app: App, run: Run, document: Document, rows: Sequence[Prepared], don
 
 
 def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
-    matcher, config_version = app.matcher(), app.store.config.version()
-    names = {brand.id: brand.name for brand in app.brands.values()}
-    for posts in _pages(app.store.posts.iterate(scope.since, None, scope.source)):
-        found = [(post, match.find(matcher, post)) for post in posts]
-        before = app.store.glances.brands_of([post.id for post in posts])
-        for post, matches in found:
-            now_there = {names[m.brand_id] for m in matches}
-            _compare_brands(post, now_there, before.get(post.id, frozenset()), scope, done)
-        if not diff:
-            rows = [(post, {m.brand_id: (m.query_version, m.hits) for m in matches}) for post, matches in found]
-            app.store.mentions.record(matcher.version, rows, config_version)
-
-
-def _compare_brands(post: StoredPost, now_there: set[str], before: frozenset[str], scope: Scope, done: Redone) -> None:
-    wanted = {scope.brand} if scope.brand else now_there | before
-    for brand in sorted((now_there - before) & wanted):
-        done.change("mention gained", post.id, brand, None, brand, match.full_text(post.post))
-    for brand in sorted((before - now_there) & wanted):
-        done.change("mention lost", post.id, brand, brand, None, match.full_text(post.post))
-    done.counts["posts"] += 1
+    rematch(app, scope.since, scope.source, scope.brand, diff, done)
 
 
 def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
@@ -222,14 +204,3 @@ def stored_mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMe
     ):
         yield page
         before = page[-1].id
-
-
-def _pages(posts: Iterator[StoredPost]) -> Iterator[list[StoredPost]]:
-    page: list[StoredPost] = []
-    for post in posts:
-        page.append(post)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page

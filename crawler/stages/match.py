@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from crawler.matching import Facts, Match, Matcher
 from crawler.model import Hit, Post, StoredPost
 from crawler.stages.crash import kill_point
-from crawler.store import Store
+from crawler.store import Folded, Store
 
-BATCH = 500
+Result = tuple[StoredPost, Mapping[int, tuple[str, Sequence[Hit]]]]
 
 
 def full_text(post: Post) -> str:
@@ -50,20 +50,31 @@ def kinds_of(store: Store) -> dict[str, str]:
     return {state.name: state.kind for state in store.sources.all(retired=True)}
 
 
+def look(
+    store: Store, matcher: Matcher, page: Sequence[Folded], kinds: Mapping[str, str]
+) -> list[tuple[StoredPost, list[Match]]]:
+    """Posts of the page in which a brand stands, or that have mentions already, with what stands there now.
+
+    Reads the folded texts alone, and the whole post only of these.
+    """
+    wanted = [post.id for post in page if post.mentions or matcher.scan(post.folded) is not None]
+    return [(post, find(matcher, post, kinds)) for post in store.past.load(wanted)]
+
+
+def result(post: StoredPost, matches: Sequence[Match]) -> Result:
+    """What `store.mentions.record` takes."""
+    return post, {one.brand_id: (one.query_version, one.hits) for one in matches}
+
+
 def run(store: Store, matcher: Matcher, progress: Callable[[int], None] | None = None) -> int:
     """Match every waiting post; return how many Mentions are new."""
     config_version, new, kinds = store.config.version(), 0, kinds_of(store)
-    while posts := store.posts.unmatched(matcher.version, BATCH):
-        rows = [_row(matcher, post, kinds) for post in posts]
-        new += store.mentions.record(matcher.version, rows, config_version)
+    while page := store.past.waiting(matcher.version):
+        found = look(store, matcher, page, kinds)
+        new += store.mentions.record(matcher.version, [result(*one) for one in found], config_version)
+        recorded = {post.id for post, _ in found}
+        store.past.mark([post for post in page if post.id not in recorded], matcher.version)
         kill_point("after_match")
         if progress:
-            progress(len(posts))
+            progress(len(page))
     return new
-
-
-def _row(
-    matcher: Matcher, stored: StoredPost, kinds: Mapping[str, str]
-) -> tuple[StoredPost, Mapping[int, tuple[str, Sequence[Hit]]]]:
-    found = find(matcher, stored, kinds)
-    return stored, {match.brand_id: (match.query_version, match.hits) for match in found}

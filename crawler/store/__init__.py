@@ -13,6 +13,7 @@ from crawler.store.counts import Counts, CountsPart, Flow, RunSums
 from crawler.store.db import Database, utc_now
 from crawler.store.deciding import TriageCount
 from crawler.store.desk import Desk, DeskTicket
+from crawler.store.digests import DayNumbers, Digests
 from crawler.store.documents import Documents
 from crawler.store.events import Events
 from crawler.store.glances import Glances
@@ -20,6 +21,8 @@ from crawler.store.intake import Arrival, Intake
 from crawler.store.leases import Leases
 from crawler.store.mentions import Mentions
 from crawler.store.outbox import Outbox, Waiting
+from crawler.store.outcomes import Outcomes, OutcomesPart, Share
+from crawler.store.past import Folded, Past
 from crawler.store.posts import Posts
 from crawler.store.replies import Replies
 from crawler.store.retention import Expired, Retention
@@ -33,13 +36,17 @@ from crawler.store.tickets import OpenTicket, Tickets
 __all__ = [
     "Arrival",
     "Counts",
+    "DayNumbers",
     "DeliveryState",
     "DeskTicket",
     "Expired",
     "Flow",
+    "Folded",
     "OpenTicket",
+    "Outcomes",
     "Pulse",
     "RunSums",
+    "Share",
     "SourceRow",
     "SourceState",
     "Store",
@@ -62,6 +69,7 @@ class Store:
         self.intake = Intake(database, actor, now)
         self.documents = Documents(database, actor, now)
         self.posts = Posts(database, actor, now)
+        self.past = Past(database, actor, now)
         self.mentions = Mentions(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
@@ -73,6 +81,8 @@ class Store:
         self.leases = Leases(database, actor, now)
         self.counts = CountsPart(database, actor, now)
         self.glances = Glances(database, actor, now)
+        self.outcomes = OutcomesPart(database, actor, now)
+        self.digests = Digests(database, actor, now)
         self.retention = Retention(database, actor, now)
 
     @classmethod

@@ -30,18 +30,19 @@ _MATCH_STEP = 200
 class Mentions(Part):
     """Reads and writes mentions and their analyses."""
 
-    def record(self, version: str, results: Sequence[Result], config_version: int) -> int:
+    def record(self, version: str, results: Sequence[Result], config_version: int, only: int | None = None) -> int:
         """Store what the matcher found: (post, {brand id: (query version, hits)}) each; returns the new mentions.
 
         Give the StoredPost that was matched: one that was edited meanwhile is skipped and waits for the next pass. An
         id instead of it means today's version.
         Posts are marked as matched with `version`. A mention that stands keeps its id; one whose post was edited is
         analysed again; one that no longer matches is ignored unless a ticket has it. Deleted mentions come back under
-        their old ids and keep their tickets.
+        their old ids and keep their tickets. With `only` the results speak of that brand (by id) alone, and posts are
+        not marked.
         """
         new = 0
         for some in chunks(results, _MATCH_STEP):
-            new += self.db.transact(lambda c, some=some: Recorder(self, c, version, config_version).run(some))  # type: ignore[misc]
+            new += self.db.transact(lambda c, some=some: Recorder(self, c, version, config_version, only).run(some))  # type: ignore[misc]
         return new
 
     def unanalysed(self, limit: int) -> StoredMentions:

@@ -59,7 +59,7 @@ class Posts(Part):
         """Posts seen from `since` on, of one brand and one source (by name), by id, read page by page."""
         after = 0
         while True:
-            query = sa.select(t.posts).where(t.posts.c.id > after, *_filters(since, brand, source))
+            query = sa.select(t.posts).where(t.posts.c.id > after, *filters_of(since, brand, source))
             with self.db.read() as connection:
                 found = hydrate(connection, connection.execute(query.order_by(t.posts.c.id).limit(page)).all())
             yield from found
@@ -84,7 +84,8 @@ class Posts(Part):
         return connection.execute(query).all()
 
 
-def _filters(since: datetime | None, brand: str | None, source: str | None) -> list[sa.ColumnElement[bool]]:
+def filters_of(since: datetime | None, brand: str | None, source: str | None) -> list[sa.ColumnElement[bool]]:
+    """Conditions for posts seen from `since` on, of one brand and one source, by name."""
     filters: list[sa.ColumnElement[bool]] = []
     if since is not None:
         filters.append(t.posts.c.seen_at >= since)

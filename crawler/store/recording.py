@@ -30,12 +30,13 @@ def update_many(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
 
 @dataclass
 class Recorder:
-    """One batch inside one transaction."""
+    """One batch inside one transaction. With `only` (a brand's id) nothing of other brands, and no mark, changes."""
 
     part: Part
     connection: Connection
     version: str
     config_version: int
+    only: int | None = None
     changes: list[Event] = field(default_factory=list)
     adds: list[dict[str, Any]] = field(default_factory=list)
     returns: list[AnyRow] = field(default_factory=list)
@@ -73,6 +74,8 @@ class Recorder:
         columns = t.mentions.c
         names = ("id", "post_id", "brand_id", "status", "reason", "post_version", "query_version", "analysed_version")
         query = sa.select(*(columns[name] for name in names)).where(columns.post_id.in_(ids))
+        if self.only is not None:
+            query = query.where(columns.brand_id == self.only)
         found: dict[int, dict[int, AnyRow]] = {}
         for row in self.connection.execute(query.with_for_update()):
             found.setdefault(row.post_id, {})[row.brand_id] = row
@@ -151,7 +154,8 @@ class Recorder:
 
     def _mark(self, ids: Sequence[int], rebuilt: Collection[int]) -> None:
         columns = t.posts.c
-        self.connection.execute(sa.update(t.posts).where(columns.id.in_(ids)).values(matched_with=self.version))
+        if self.only is None:
+            self.connection.execute(sa.update(t.posts).where(columns.id.in_(ids)).values(matched_with=self.version))
         more: dict[int, int] = {}
         for row in self.adds:
             if row["post_id"] not in rebuilt:

@@ -34,7 +34,7 @@ class Stock:
         self.app: App | None = None
         self.configure()
 
-    def configure(self, brands: str = BRANDS, rule: str = EVERYTHING) -> App:
+    def configure(self, brands: str = BRANDS, rule: str = EVERYTHING, *, in_force: bool = True) -> App:
         """Write the config and take it over."""
         sources = "".join(f"  - {{name: {name}, kind: feed, url: '{SITE}/{name}'}}\n" for name in ("news", "blog"))
         text = f"database: {{url: '{self.url}'}}\nbrands:\n{brands}\nsources:\n{sources}{rule}\n"
@@ -45,7 +45,8 @@ class Stock:
                 {part: self.app.__dict__[part] for part in ("store", "model") if part in self.app.__dict__}
             )
         self.app = fresh
-        sync(fresh)
+        if in_force:
+            sync(fresh)
         return fresh
 
     def crawl(self, name: str, entries: Sequence[Entry]) -> None:
