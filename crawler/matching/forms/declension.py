@@ -7,6 +7,7 @@ Words are in lower case; "ё" and "е" are both understood. Source: the school g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -167,6 +168,8 @@ def uk_oblique(word: str, *, soft: bool = False) -> list[str]:
     if word.endswith("ець" if not soft else "ец") and syllables(word) > 1:
         core = word[:-3] if not soft else word[:-2]
         return [core + ("йц" if core[-1:] in _VOWELS else "ц")]
+    if soft and re.fullmatch("[^аеиоуюяіїє]{2}ец", word):  # Швець - Шевця
+        return [word[0] + "е" + word[1] + "ц", word]
     dropped = _dropped(word, soft=soft)
     return [*_broadened(word), *dropped] if not dropped or not soft else [*dropped, word]
 
@@ -219,7 +222,7 @@ def _without_ending(stem: str, *, soft: bool, between: str) -> tuple[str, ...]:
 def _ru_feminine_hard(word: str) -> Table:
     stem = word[:-1]
     i = "и" if stem[-1] in _BACK or stem[-1] in _HISSES else "ы"
-    instrumental = "ей ою ой" if stem[-1] in _HISSES or stem[-1] == "ц" else "ой ою"
+    instrumental = "ей ею ой ою" if stem[-1] in _HISSES or stem[-1] == "ц" else "ой ою"
     return _table([stem], word, N="=", G=i, D="е", A="у", I=instrumental, L="е", V="=")
 
 

@@ -40,9 +40,9 @@ def number_in(folded: str) -> tuple[str, str] | None:
 
 
 def number(digits: str) -> Name:
-    """The number as a Name: as one run of digits or in groups, with a country's letters glued on."""
+    """The number as a Name: as one run of digits in groups, or with a country's letters or "№" (folded to "no") glued on."""
     keys = {digits, *(" ".join(groups) for groups in _grouped(digits))}
-    return Name(frozenset(keys | {prefix + digits for prefix in ("ua", "ru")}), _place)
+    return Name(frozenset(keys | {prefix + digits for prefix in ("ua", "ru", "no")}), _place)
 
 
 def _place(text: str, start: int, end: int, written: Written) -> Span | None:

@@ -16,10 +16,12 @@ Cases = frozenset[str]
 Forms = dict[str, Cases]
 """Folded form without apostrophes -> the cases it may be."""
 
+BOTH = ("uk", "ru")
+Languages = tuple[str, ...]
 ALL = frozenset(CASES)
-_PATRONYMIC = re.compile(r"(?:[оеєй]вич|йович|ьич|[иіїлкн]ич|[оеєї]вна|івна|ївна|инична|ічна)$")
+_PATRONYMIC = re.compile(r"(?:[оеєй]вич|йович|ьич|[иіїлкн]ич|[лкмн]іч|[оеєї]вна|івна|ївна|инична|ічна)$")
 ANY_PATRONYMIC = re.compile(
-    r"(?:[оеєй]вич|йович|[илкнмь]ич|ілліч|ыч)(?:а|у|ем|еві|е|і)?$|(?:[оеєії]вн|[иі]чн)(?:а|и|і|у|ою|ой|ы|е|о)$"
+    r"(?:[оеєй]вич|йович|[илкнмь]ич|[лкмн]іч|ыч)(?:а|у|ем|еві|е|і)?$|(?:[оеєії]вн|[иі]чн)(?:а|и|і|у|ою|ой|ы|е|о)$"
     r"|(?:ovych|ovich|evich|yovych|iovych|ievich|eevich|ivna|yivna|iivna|ovna|evna|ichna|ych|ich)$"
 )
 _SURNAME = re.compile(
@@ -74,30 +76,39 @@ def genders(person: Person) -> str:
     return "f" if person.given.endswith(("а", "я")) else "mf" if person.given.endswith("ь") else "m"
 
 
-def given_forms(name: str) -> Forms:
-    """A first name or patronymic: a noun in both languages, and its Latin spellings."""
-    tables = [_name_table(word, language) for language in ("uk", "ru") for word in spellings(name, language)]
-    return _forms(tables, name)
+def given_forms(name: str, of: Languages = BOTH) -> Forms:
+    """A first name or patronymic of a name in the languages `of`: a noun in both, and its Latin spellings."""
+    tables = [_name_table(word, language) for language in BOTH for word in _spellings(name, language, of)]
+    return _forms(tables, name, of)
 
 
-def family_forms(name: str, gender: str) -> Forms:
+def family_forms(name: str, gender: str, of: Languages = BOTH) -> Forms:
     """A surname of a man ("m"), a woman ("f") or either ("mf"); both parts of a double one change."""
-    tables = []
-    for language in ("uk", "ru"):
-        for word in spellings(name, language):
-            tables += [_double(word, language, one) for one in gender]
-    return _forms(tables, name)
+    words = [(word, language) for language in BOTH for word in _spellings(name, language, of)]
+    return _forms([_double(word, language, one) for word, language in words for one in gender], name, of)
 
 
-def _forms(tables: list[Table], name: str) -> Forms:
+def languages(person: Person) -> Languages:
+    """The languages the whole name may be of."""
+    return languages_of(f"{person.given} {person.father} {person.family}")
+
+
+def _spellings(name: str, language: str, of: Languages) -> tuple[str, ...]:
+    """Both ways round when the letters do not tell: Петрова Инна may be of either language."""
+    if not CYRILLIC.search(name):
+        return (name,)
+    return spellings(name, language, ("ru",) if of == BOTH and language == "uk" else of)
+
+
+def _forms(tables: list[Table], name: str, of: Languages) -> Forms:
     found: dict[str, set[str]] = {}
     for table in tables:
         for case, forms in table.items():
             for form in forms:
                 found.setdefault(bare(form), set()).add(case)
-    latin = [name] if not CYRILLIC.search(name) else _romanised(name)
+    latin = [name] if not CYRILLIC.search(name) else _romanised(name, of)
     if not CYRILLIC.search(name) and len(name) > 2:
-        latin += [reading for language in ("uk", "ru") for reading in cyrillised(name, language)]
+        latin += [reading for language in BOTH for reading in cyrillised(name, language)]
     for spelling in latin:
         found.setdefault(bare(spelling), set()).update(CASES)
     return {form: frozenset(cases) for form, cases in found.items()}
@@ -108,11 +119,11 @@ def bare(form: str) -> str:
     return form.replace("ё", "е").replace("'", "").replace('"', "")
 
 
-def _romanised(name: str) -> list[str]:
+def _romanised(name: str, of: Languages) -> list[str]:
     found: dict[str, None] = {}
-    for language in ("uk", "ru"):
-        words = spellings(name, language)
-        for word in words if language in languages_of(name) else words[1:4]:
+    for language in BOTH:
+        words = spellings(name, language, of)
+        for word in words if language in of else words[1:4]:
             for spelling in romanised(word, language):
                 found[spelling] = None
                 found[spelling.replace("ks", "x")] = None

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from crawler.matching.forms.brands import brand
 from crawler.matching.forms.name import Name, Span, Written, refold, stretched_end
 from crawler.matching.forms.people import (
-    ALL,
     ANY_PATRONYMIC,
     Forms,
     Person,
@@ -20,6 +19,7 @@ from crawler.matching.forms.people import (
     family_forms,
     genders,
     given_forms,
+    languages,
     person_of,
 )
 
@@ -62,10 +62,10 @@ class _Reader:
     """Tables of one person's parts, and the look at what stands beside the surname or the patronymic."""
 
     def __init__(self, person: Person) -> None:
-        gender = genders(person)
-        self.given = given_forms(person.given)
-        self.father = given_forms(person.father) if person.father else {}
-        self.family = family_forms(person.family, gender)
+        of = languages(person)
+        self.given = given_forms(person.given, of)
+        self.father = given_forms(person.father, of) if person.father else {}
+        self.family = family_forms(person.family, genders(person), of)
         self.firsts, self.seconds = _firsts(self.given), _firsts(self.father)
         self.known = bool(person.father)
         self.anchored = self.known and bool(ANY_PATRONYMIC.search(person.father))
@@ -114,7 +114,7 @@ class _Reader:
             return first.start, start
         if first.initial and not self._capital(first, written):
             return None
-        if first.initial and second and second.initial and self._capital(second, written):
+        if first.initial and second and second.initial and second.dotted == first.dotted:
             good = second.text in self.firsts and self._is_second(first.text)
             return (second.start, start) if good else None
         if second and not second.initial and not second.dotted and bare(second.text) in self.given:
@@ -134,7 +134,7 @@ class _Reader:
                 return end, first.end - first.dotted
             return self._with_father(first, second, own & cases, written)
         if first.initial and first.text in self.firsts and self._capital(first, written):
-            if second and second.initial and self._capital(second, written):
+            if second and second.initial and second.dotted == first.dotted and self._capital(second, written):
                 return (end, second.end) if self._is_second(second.text) else None
             return end, first.end
         return (end, first.end) if self._is_pair(first, written) else None
@@ -196,8 +196,9 @@ def _firsts(forms: Forms) -> frozenset[str]:
 
 
 def _best(forms: Forms) -> list[str]:
-    """The dictionary forms: those that can be the nominative, a handful."""
-    return [form for form, cases in forms.items() if "N" in cases and (cases != ALL or form.isascii())][:4]
+    """The dictionary forms: a few of each script that can be the nominative."""
+    nominative = [form for form, cases in forms.items() if "N" in cases]
+    return [form for form in nominative if not form.isascii()][:4] + [form for form in nominative if form.isascii()][:4]
 
 
 def _with_apostrophe(part: str, forms: Forms) -> set[str]:

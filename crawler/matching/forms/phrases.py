@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 
 from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun, plural
-from crawler.matching.forms.scripts import spellings
+from crawler.matching.forms.scripts import languages_of, spellings
 
 Phrase = tuple[str, ...]
 _DECLINED = re.compile(r"[а-яіїєґё']{3,}$")
@@ -36,10 +36,8 @@ def _tables(word: str, language: str, *, last: bool) -> tuple[Table, Table]:
 
 def spelled(words: Sequence[str], language: str) -> list[Phrase]:
     """The phrase in the letters of `language`; a handful where these can be written in several ways."""
-    return [
-        row
-        for row, _ in zip(product(*(spellings(word, language) for word in words)), range(_MANY_SPELLINGS), strict=False)
-    ]
+    of = languages_of(" ".join(words))
+    return list(islice(product(*(spellings(word, language, of) for word in words)), _MANY_SPELLINGS))
 
 
 def declined(words: Sequence[str]) -> dict[Phrase, None]:

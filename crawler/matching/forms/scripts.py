@@ -18,22 +18,19 @@ _MAX_SPELLINGS = 48
 
 # Letters on which writers differ, each with its ways; one way is chosen for a whole name.
 _LAT: dict[str, str] = dict(
-    zip("абвдезйклмнопрстуфьъґєїіё", "a b v d e z y k l m n o p r s t u f _ _ g _ _ i _".split(), strict=True)
+    zip("абвдезклмнопрстуфыэьъґі", "a b v d e z k l m n o p r s t u f y e _ _ g i".split(), strict=True)
 )
-_GLIDES = ("y", "i", "j")
+_GLIDES = (("y", "y"), ("y", "i"), ("i", "i"), ("i", "y"), ("j", "j"))  # what stands before a vowel, and for "й"
 _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # letter: (Ukrainian, Russian)
     "г": (("h", "g"), ("g",)),
     "и": (("y", "i"), ("i",)),
-    "ы": (("y",), ("y",)),
     "х": (("kh", "h"), ("kh", "h")),
     "ц": (("ts", "c", "tz"), ("ts", "c", "tz")),
     "ч": (("ch", "č"), ("ch", "č")),
     "ш": (("sh", "š"), ("sh", "š")),
     "щ": (("shch", "sch", "šč"), ("shch", "sch", "šč")),
     "ж": (("zh", "ž"), ("zh", "ž", "j")),
-    "э": (("e",), ("e",)),
-    "в": (("v",), ("v",)),
 }
 _DIACRITICS = frozenset("čšžŠŽČ")
 _VOWELS = frozenset("аеиоуюяэыіїєё")
@@ -46,7 +43,7 @@ def romanised(name: str, language: str) -> tuple[str, ...]:
     >>> romanised("пошта", "uk")[0]
     'poshta'
     """
-    letters = [char for char in _WAYS if char in name and (char != "ы")]
+    letters = [char for char in _WAYS if char in name]
     ways = [_WAYS[char][0 if language == "uk" else 1] for char in letters]
     found: dict[str, None] = {}
     for choice in product(*ways):
@@ -56,8 +53,8 @@ def romanised(name: str, language: str) -> tuple[str, ...]:
             way[0] in _DIACRITICS for char, way in zip(letters, choice, strict=True) if char in hissing
         ):
             continue  # a writer uses diacritics throughout or not at all
-        for glide in _GLIDES:
-            for spelling in _spelled(name, dict(zip(letters, choice, strict=True)), glide, language):
+        for glide, short in _GLIDES if "й" in name else _GLIDES[::2]:
+            for spelling in _spelled(name, dict(zip(letters, choice, strict=True)) | {"й": short}, glide, language):
                 found.setdefault(spelling)
     return tuple(found)[:_MAX_SPELLINGS]
 
@@ -103,7 +100,7 @@ def _letter(name: str, place: int, ways: dict[str, str], glide: str, language: s
     if char in "яюєїё":
         return _iotated(char, name[place - 1] if place else " ", glide, language)
     if char == "й":
-        return glide
+        return ways["й"]
     if char == "ь":  # silent but before a vowel: Ильин - Ilyin, Ilin
         soft = place + 1 < len(name) and name[place + 1] in "иоеа"
         return "y" if soft and glide == "y" else ""
@@ -220,15 +217,15 @@ def to_ukrainian(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([word, *found]))
 
 
-def languages_of(word: str) -> tuple[str, ...]:
-    """Whose letters the word has: "uk", "ru", or both when nothing tells them apart."""
-    uk, ru = re.search("[іїєґ']|[сцз]ьк|[^ь]ьо", word), re.search("[ыэъё]|[сц]к(?:ий|ая|ое)$", word)
+def languages_of(name: str) -> tuple[str, ...]:
+    """Whose letters the name has: "uk", "ru", or both when nothing tells them apart."""
+    uk, ru = re.search("[іїєґ']|[сцз]ьк|[^ь]ьо", name), re.search(r"[ыэъё]|[сц]к(?:ий|ая|ое)\b|\bи|ая\b", name)
     return ("uk",) if uk and not ru else ("ru",) if ru and not uk else ("uk", "ru")
 
 
-def spellings(word: str, language: str) -> tuple[str, ...]:
-    """The word in the letters of `language`, itself first when it may be of it already."""
-    if language in languages_of(word):
+def spellings(word: str, language: str, of: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """The word in the letters of `language`, itself first; `of`: the languages of the name it is a part of."""
+    if language in (of or languages_of(word)):
         return (word,)
     return to_ukrainian(word) if language == "uk" else to_russian(word)
 
