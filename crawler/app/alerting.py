@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crawler.app import App, now
@@ -30,7 +30,7 @@ class Sender:
 
     def send(self, app: App) -> int:
         """Tell every target of every new alert and of every end; one that fails is tried again later. How many went."""
-        targets = targets_of(app)
+        targets = targets_of(app, app.config.alerts.send_to)
         waiting = app.store.alerts.unsent() if targets else []
         # Two services on one database tell of an alert once.
         if not waiting or app.store.leases.take("alerts", app.owner, LEASE) is None:
@@ -62,17 +62,17 @@ class Sender:
         return True
 
 
-def targets_of(app: App) -> dict[str, Sink]:
-    """Sinks by the words of `alerts.send_to`; a mail address is reached through the first sink of kind `email`."""
+def targets_of(app: App, words: Sequence[str]) -> dict[str, Sink]:
+    """Sinks by the words of a `send_to`; a mail address is reached through the first sink of kind `email`."""
     mail = next((sink for sink in app.sinks.values() if sink.kind == MAIL), None)
     found: dict[str, Sink] = {}
-    for word in app.config.alerts.send_to:
+    for word in words:
         if word in app.sinks:
             found[word] = app.sinks[word]
         elif mail is not None:
             found[word] = type(mail)(mail.name, mail.settings.model_copy(update={"to": (word,)}), mail.tools)
         else:
-            logger.warning("alerts cannot be sent to %s: there is no sink of kind %s", word, MAIL)
+            logger.warning("nothing can be sent to %s: there is no sink of kind %s", word, MAIL)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def check_blocks(app: App) -> list[Problem]:
             check()
         except ConfigError as error:
             problems.extend(error.problems)
-    return problems + _strays(app) + _unreachable(app)
+    return problems + _strays(app) + _unreachable(app) + _kindless(app)
 
 
 def _strays(app: App) -> list[Problem]:
@@ -72,13 +73,33 @@ def _strays(app: App) -> list[Problem]:
     ]
 
 
+def _kindless(app: App) -> list[Problem]:
+    """Kinds in the rules' `source_kind` that no source could be of."""
+    problems = []
+    for rule in app.config.rules:
+        for index, kind in enumerate(rule.source_kind):
+            if kind not in app.spiders:
+                close = get_close_matches(kind, list(app.spiders), n=1)
+                line, column = rule.place.at("source_kind", index)
+                known = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(app.spiders))}"
+                message = f"rule {rule.name}: there is no source kind {kind!r}; {known}"
+                fix = f"source_kind: [{close[0]}]" if close else "remove it from source_kind"
+                problems.append(Problem(str(app.config.path), line, column, message, fix))
+    return problems
+
+
 def _unreachable(app: App) -> list[Problem]:
-    """Mail addresses of `alerts.send_to` need a sink that can mail."""
+    """Mail addresses of `alerts.send_to` and of `digest.send_to` need a sink that can mail."""
     sinks = {block.name for block in app.config.sinks}
     mail = any(block.kind == "email" for block in app.config.sinks)
-    words = [] if mail else [word for word in app.config.alerts.send_to if word not in sinks]
+    told = [("alerts", word) for word in app.config.alerts.send_to]
+    told += [("digest", word) for word in app.config.digests.send_to]
     fix = "add a sink of kind email, or name one of: " + ", ".join(sorted(sinks) or ["desk"])
-    return [_at_word(app, word, f"alerts: {word} can only be reached by a sink of kind email", fix) for word in words]
+    return [
+        _at_word(app, word, f"{section}: {word} can only be reached by a sink of kind email", fix)
+        for section, word in told
+        if not mail and word not in sinks
+    ]
 
 
 def _at_word(app: App, word: str, message: str, fix: str) -> Problem:
@@ -106,8 +127,6 @@ def tools(app: App) -> Tools:
 
 
 def _unknown(app: App, what: str, block: SourceBlock | SinkBlock, known: list[str]) -> ConfigError:
-    from difflib import get_close_matches
-
     close = get_close_matches(block.kind, known, n=1)
     line, column = block.place.get("kind", (1, 1))
     message = f"{what} {block.name!r}: there is no kind {block.kind!r}; known: {', '.join(sorted(known))}"

@@ -13,6 +13,7 @@ from typing import Any
 from crawler import config as config_room
 from crawler.app import App, keeping, logs
 from crawler.app.alerting import Sender
+from crawler.app.digesting import Digester
 from crawler.app.work import Turn, work
 from crawler.errors import CrawlerError
 from crawler.stages.deliver import Couriers
@@ -52,6 +53,7 @@ class _Worker:
     def __init__(self, channel: Any, app: App) -> None:
         self.channel, self.app, self.version = channel, app, app.store.config.version()
         self.sender = Sender()
+        self.digester = Digester()
         self.couriers = Couriers()
         self.end = False
         self.keep_at = 0.0
@@ -72,6 +74,7 @@ class _Worker:
             self.app, self.version = renewed(self.app), version
         worked = work(self.app, self._told, self.couriers)
         self.sender.send(self.app)
+        self.digester.send(self.app)
         self._keep()
         return not (worked.more or worked.mentions_new or worked.analysed)
 

@@ -69,22 +69,29 @@ def schema(config: ConfigOption = None) -> None:
     print(json.dumps(make(config), ensure_ascii=False, indent=2))
 
 
-def ledger(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def ledger(
+    run: Annotated[int | None, typer.Option("--run", min=1, max=2**63 - 1, help="Posts that this run found.")] = None,
+    day: Annotated[str | None, typer.Option("--day", help="Mentions found on this local day: 2026-11-22.")] = None,
+    brand: Annotated[str | None, typer.Option("--brand", help="Mentions of this brand.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Prove that every post, mention and ticket has a named outcome; exit 6 names what is missing."""
     from crawler.app import App
+    from crawler.app.accounting import Asked, accounts
 
     app = App.load(config)
-    books = app.books()
+    told = accounts(app, Asked(run, day, brand))
     if as_json:
-        emit({"sentence": books.sentence, "gaps": list(books.gaps), **books.lines})
+        emit(told.as_row())
     else:
-        for name, value in books.lines.items():
+        for name, value in told.lines.items():
             print(f"{name.replace('_', ' '):28} {value}")
-        print(books.sentence)
-    for gap in books.gaps:
+        print("\n".join(told.sentences))
+    for gap in told.gaps:
         say(f"gap: {gap}")
     app.close()
-    raise typer.Exit(Exit.UNACCOUNTED if books.gaps else Exit.OK)
+    raise typer.Exit(Exit.UNACCOUNTED if told.gaps else Exit.OK)
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:

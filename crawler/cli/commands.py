@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, crawl, lists, redo, review, rules
+from crawler.cli import admin, crawl, lists, redo, report, review, rules
 
 app = typer.Typer(
     name="mention-crawler",
@@ -19,3 +19,4 @@ lists.add_to(app)
 redo.add_to(app)
 review.add_to(lists.mentions)
 rules.add_to(app)
+report.add_to(app)

@@ -112,7 +112,7 @@ class Ear:
 def test_each_target_hears_once_also_when_another_is_deaf(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     ears = {"one": Ear(), "two": Ear()}
     ears["one"].deaf = True
-    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app: ears)
+    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app, words: ears)
     stock.opened.store.alerts.set_("disk", "full")
     sender = Sender()
     assert [sender.send(stock.opened) for _ in range(3)] == [0, 0, 0]
@@ -128,7 +128,7 @@ def test_each_target_hears_once_also_when_another_is_deaf(stock: Stock, monkeypa
 
 def test_two_services_tell_once(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = Ear()
-    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app: {"ear": ear})
+    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app, words: {"ear": ear})
     stock.opened.store.alerts.set_("disk", "full")
     assert stock.opened.store.leases.take("alerts", "the other service", 30.0) == 1
     assert Sender().send(stock.opened) == 0 and ear.heard == []
