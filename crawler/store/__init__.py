@@ -22,6 +22,7 @@ from crawler.store.leases import Leases
 from crawler.store.mentions import Mentions
 from crawler.store.outbox import Outbox, Waiting
 from crawler.store.outcomes import Outcomes, OutcomesPart, Share
+from crawler.store.past import Folded, Past
 from crawler.store.posts import Posts
 from crawler.store.replies import Replies
 from crawler.store.retention import Expired, Retention
@@ -40,6 +41,7 @@ __all__ = [
     "DeskTicket",
     "Expired",
     "Flow",
+    "Folded",
     "OpenTicket",
     "Outcomes",
     "Pulse",
@@ -67,6 +69,7 @@ class Store:
         self.intake = Intake(database, actor, now)
         self.documents = Documents(database, actor, now)
         self.posts = Posts(database, actor, now)
+        self.past = Past(database, actor, now)
         self.mentions = Mentions(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
