@@ -8,22 +8,51 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
+import re2
+
 from crawler.matching.forms import Name, Written
 from crawler.matching.index import Hits, Index
 from crawler.matching.reading import Reading
 from crawler.matching.words import Span
 from crawler.text import readings
 
+_SCRIPTS = ("a-zß-öø-ɏ", "а-яѐ-џґ", "ά-ώ")
+_LETTERS = [chr(p) for low, high in ("az", "ßɏ", "άώ", "аџ", "ґґ") for p in range(ord(low), ord(high) + 1)]
+
+
+def _odd() -> re2.Set:
+    """Finds two scripts side by side, a nought between letters, and a letter thrice in a row."""
+    beside = [f"[{one}][{other}]" for one in _SCRIPTS for other in _SCRIPTS if one != other]
+    letters = "".join(_SCRIPTS)
+    thrice = [f"{letter}{{3}}" for letter in _LETTERS if letter.isalpha()]
+    machine = re2.Set.SearchSet()
+    machine.Add("|".join([*beside, f"[{letters}]0[{letters}]", *thrice]))
+    machine.Compile()
+    return machine
+
+
+_ODD = _odd()
+
 
 def with_readings(index: Index, folded: str) -> Hits | None:
     """`index.scan` of the text and of every other way to read it; None when nothing stands in any."""
     hits = index.scan(folded)
+    if not _may_differ(folded):
+        return hits
     for text, offsets in readings(folded):
         for slot, spans in (index.scan(text) or {}).items():
             known = dict.fromkeys((hits := hits or {}).get(slot, ()))
             known |= dict.fromkeys((offsets[start], offsets[end]) for start, end in spans)
             hits[slot] = sorted(known, key=lambda span: span[::-1])
     return hits
+
+
+def _may_differ(folded: str) -> bool:
+    """Whether `readings` may have anything to say: one look of a linear machine instead of its own searches."""
+    try:
+        return bool(_ODD.Match(folded))
+    except UnicodeEncodeError:
+        return True
 
 
 def places(name: Name, spans: Iterable[Span], reading: Reading) -> Iterable[Span]:
