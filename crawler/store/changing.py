@@ -41,8 +41,11 @@ def add_change(part: Part, connection: Connection, ticket_id: int, change: Chang
 def sinks_of(connection: Connection, ticket_id: int) -> list[tuple[str, int]]:
     """(sink, number of its newest delivery) of the ticket."""
     columns = t.deliveries.c
+    has_it = sa.select(columns.sink).where(
+        columns.ticket_id == ticket_id, columns.number == 0, columns.status != DeliveryStatus.WITHDRAWN.value
+    )
     query = sa.select(columns.sink, sa.func.max(columns.number)).where(
-        columns.ticket_id == ticket_id, columns.status != DeliveryStatus.WITHDRAWN.value
+        columns.ticket_id == ticket_id, columns.sink.in_(has_it)
     )
     rows = connection.execute(query.group_by(columns.sink).order_by(columns.sink)).all()
     return [(str(sink), int(number)) for sink, number in rows]

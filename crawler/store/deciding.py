@@ -117,7 +117,7 @@ class Deciding:
     def _open_again(self, decision: Decision, ticket: Ticket, row: AnyRow, taken: AnyRow) -> None:
         """A ticket that was withdrawn is wanted after all: nothing of it was ever sent, so it begins anew."""
         columns = t.deliveries.c
-        there = sa.select(columns.id, columns.sink).where(columns.ticket_id == taken.id)
+        there = sa.select(columns.id, columns.sink).where(columns.ticket_id == taken.id, columns.number == 0)
         deliveries = {it.sink: it.id for it in self.connection.execute(there)}
         back = {"status": DeliveryStatus.PENDING.value, "not_before": decision.hold_until or self.part.now()}
         again = [number for sink, number in deliveries.items() if sink in decision.sinks]

@@ -16,6 +16,7 @@ FEWEST_WORDS, FEWEST_CHARACTERS = 8, 40
 FEWEST_NEAR = 10
 MOST_WORDS = 400
 BANDS, ROWS = 16, 4
+CUT = "…"
 _PRIME = (1 << 61) - 1
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _HANDLE = re.compile(r"(?<!\w)@[\w.]+:?")
@@ -29,9 +30,13 @@ _TYPO_SHARE = 0.1
 
 
 def words_of(folded: str) -> tuple[str, ...]:
-    """The words of a folded text that tell a story: no links, no handles, no "RT"; the first 400."""
+    """The words of a folded text that tell a story: no links, no handles, no "RT"; the first 400.
+
+    A text that ends with an ellipsis was cut: "…" is its last word.
+    """
     bare = _HANDLE.sub(" ", _LINK.sub(" ", folded[: MOST_WORDS * 40]))
-    return tuple(_WORD.findall(_LEAD_IN.sub("", bare)))[:MOST_WORDS]
+    words = tuple(_WORD.findall(_LEAD_IN.sub("", bare)))[:MOST_WORDS]
+    return (*words, CUT) if bare.rstrip().endswith("...") else words
 
 
 def long_enough(words: Sequence[str], fewest: int = FEWEST_WORDS) -> bool:
@@ -41,6 +46,7 @@ def long_enough(words: Sequence[str], fewest: int = FEWEST_WORDS) -> bool:
 
 def bands_of(words: Sequence[str]) -> tuple[int, ...]:
     """16 numbers of 63 bits; texts whose runs of three words are alike share at least one. None for short texts."""
+    words = _whole(words)
     if not long_enough(words, FEWEST_NEAR):
         return ()
     runs = {_number(" ".join(words[place : place + 3])) % _PRIME for place in range(len(words) - 2)}
@@ -53,10 +59,10 @@ def same_story(one: Sequence[str], other: Sequence[str], *, same_author: bool = 
     """Whether two texts, as words, are copies of each other. The same author may also have reworded a little."""
     if not (long_enough(one, FEWEST_NEAR) and long_enough(other, FEWEST_NEAR)):
         return tuple(one) == tuple(other) and long_enough(one)
-    cut = _is_cut(one, other)
-    if not cut and _numbers(one) != _numbers(other):
-        return False
-    return cut or _copies(one, other, same_author)
+    if _is_cut(one, other) or _is_cut(other, one):
+        return True
+    one, other = _whole(one), _whole(other)
+    return _numbers(one) == _numbers(other) and _copies(one, other, same_author)
 
 
 def _copies(one: Sequence[str], other: Sequence[str], same_author: bool) -> bool:
@@ -86,16 +92,19 @@ def _turned(words: Sequence[str]) -> bool:
     return any(word in _NOT or word.endswith("n't") or _has_digit(word) for word in words)
 
 
-def _is_cut(one: Sequence[str], other: Sequence[str]) -> bool:
-    """One is the beginning of the other: a feed's summary, a text cut by a platform. The last word may be cut too."""
-    short, long = sorted((one, other), key=len)
-    whole = len(short) - 1
-    return len(short) >= _CUT_SHARE * len(long) and tuple(short[:whole]) == tuple(long[:whole]) and _prefix(short, long)
+def _is_cut(short: Sequence[str], long: Sequence[str]) -> bool:
+    """The one says that it was cut and is the beginning of the other. Its last word may have been cut too."""
+    if short[-1] != CUT:
+        return False
+    short, long = _whole(short), _whole(long)
+    last = len(short) - 1
+    if not _CUT_SHARE * len(long) <= len(short) <= len(long) or tuple(short[:last]) != tuple(long[:last]):
+        return False
+    return long[last] == short[last] or (long[last].startswith(short[last]) and not _has_digit(long[last]))
 
 
-def _prefix(short: Sequence[str], long: Sequence[str]) -> bool:
-    last, there = short[-1], long[len(short) - 1]
-    return there == last or (there.startswith(last) and not _has_digit(there) and len(short) < len(long))
+def _whole(words: Sequence[str]) -> Sequence[str]:
+    return words[:-1] if words and words[-1] == CUT else words
 
 
 def _numbers(words: Sequence[str]) -> list[str]:
