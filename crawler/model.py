@@ -332,7 +332,8 @@ class StoredMention:
 class Decision:
     """What triage decided for one mention; `ticket` opens one, `join` adds the mention to an open ticket by id.
 
-    `rule` is the rule with its version, `name@digest`. `priority` is what the mention deserves, also when it joins.
+    `rule` is the rule with its version, `name@digest`. `priority` is what the mention deserves, also when it joins, and
+    `due_at` by when it should be answered then.
     Nothing of the ticket leaves the house before `hold_until`.
     """
 
@@ -346,6 +347,7 @@ class Decision:
     note: str | None = None
     priority: Priority | None = None
     hold_until: datetime | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

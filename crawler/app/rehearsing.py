@@ -86,7 +86,7 @@ def rule_version(named: str) -> str | None:
 def open_to_rules(mention: StoredMention) -> bool:
     """Whether rules may decide again: no ticket yet, still a mention, and no person has decided."""
     lost = mention.status is MentionStatus.IGNORED and mention.reason == NO_MATCH
-    settled = mention.rule == triage.BY_HAND or mention.analysis is None
+    settled = mention.rule in (triage.BY_HAND, triage.WITHDRAWN) or mention.analysis is None
     return mention.status in DECIDED and not lost and not settled
 
 

@@ -36,8 +36,7 @@ def ticket(
     if as_json:
         emit(row)
     else:
-        back = f"for {done.hold:g} s `mention-crawler tickets withdraw {row['ticket_key']}` undoes it"
-        say(f"mention {mention_id}: {row['status']}, ticket {row['ticket_key']}; {back}")
+        say(f"mention {mention_id}: {row['status']}, ticket {row['ticket_key']}{_back(row)}")
     app.close()
 
 
@@ -57,6 +56,12 @@ def ignore(
     done = decide(app, mention_id, actor or who(), reason)
     emit(_row(done)) if as_json else say(f"mention {mention_id}: ignored; `mentions ticket {mention_id}` undoes it")
     app.close()
+
+
+def _back(row: dict[str, Any]) -> str:
+    if row["status"] != "ticketed":
+        return ""
+    return f"; for {row['hold']:g} s `mention-crawler tickets withdraw {row['ticket_key']}` undoes it"
 
 
 def _row(done: Any) -> dict[str, Any]:

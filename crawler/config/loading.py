@@ -27,6 +27,7 @@ from crawler.config.cron import never_open
 from crawler.config.database import database_url
 from crawler.config.problems import Explainer
 from crawler.config.reading import MAX_BYTES, Node, Text, parse_scalar, read_yaml
+from crawler.config.rule_frame import RuleFrame
 from crawler.config.rule_reading import RuleReader, targets_of
 from crawler.config.values import Schedule, text_of
 from crawler.errors import ConfigError, NotFound, Problem
@@ -148,7 +149,7 @@ class _Loader:
         brands = self.items("brands", f.BrandFrame)
         sources = self.items("sources", f.SourceFrame)
         sinks = self.items("sinks", f.SinkFrame)
-        rules = self.items("rules", f.RuleFrame)
+        rules = self.items("rules", RuleFrame)
         whole = self.whole()
         blocks = tuple(SinkBlock(s.name, s.kind, _raw(node, f.SinkFrame), Place(node, self.text)) for s, node in sinks)
         self.check_names(brands, sources)

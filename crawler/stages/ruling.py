@@ -20,7 +20,8 @@ from crawler.stages.words import words_in
 
 _ALARMING = {"threat", "legal"}
 _RANKS = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
-NO_RULE, BY_HAND = "no rule", "by hand"
+# What stands in place of a rule: none applied, a person decided, a person took the ticket back.
+NO_RULE, BY_HAND, WITHDRAWN = "no rule", "by hand", "withdrawn"
 Scores = tuple[tuple[str, float], ...]
 
 

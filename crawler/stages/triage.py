@@ -15,14 +15,16 @@ from crawler.config import RuleBlock
 from crawler.model import Brand, Decision, MentionStatus, StoredMention
 from crawler.stages.crash import kill_point
 from crawler.stages.owning import is_own
-from crawler.stages.ruling import BY_HAND, NO_RULE, Ruling, Setting, rule_on
+from crawler.stages.ruling import BY_HAND, NO_RULE, WITHDRAWN, Ruling, Setting, rule_on
 from crawler.stages.ticket_text import follow_up, make_ticket, ticket_key
+from crawler.stages.working_hours import due_at
 from crawler.store import Store
 
 __all__ = [
     "BATCH",
     "BY_HAND",
     "NO_RULE",
+    "WITHDRAWN",
     "Ruling",
     "Setting",
     "Triaged",
@@ -92,7 +94,7 @@ def decide(
         if ruling.status is not MentionStatus.TICKETED:
             decisions.append(Decision(mention.id, ruling.status, ruling.reason, rule, priority=ruling.priority))
         elif mention.id in open_tickets:
-            decisions.append(_joining(mention, open_tickets[mention.id].id, ruling, rule, setting))
+            decisions.append(_joining(mention, open_tickets[mention.id].id, ruling, rule, now, setting))
         elif not fresh & kin:
             fresh |= kin
             decisions.append(decided(mention, ruling, rule, now, setting))
@@ -118,7 +120,7 @@ def by_hand(store: Store, mention: StoredMention, ruling: Ruling, now: datetime,
     if ruling.status is not MentionStatus.TICKETED:
         return Decision(mention.id, ruling.status, ruling.reason, BY_HAND)
     if (ticket := store.tickets.open_for([mention]).get(mention.id)) is not None:
-        return _joining(mention, ticket.id, ruling, BY_HAND, setting)
+        return _joining(mention, ticket.id, ruling, BY_HAND, now, setting)
     return decided(mention, ruling, BY_HAND, now, setting)
 
 
@@ -132,7 +134,9 @@ def kin_of(mention: StoredMention) -> set[str]:
     return kin
 
 
-def _joining(mention: StoredMention, ticket_id: int, ruling: Ruling, rule: str, setting: Setting) -> Decision:
+def _joining(
+    mention: StoredMention, ticket_id: int, ruling: Ruling, rule: str, now: datetime, setting: Setting
+) -> Decision:
     return Decision(
         mention.id,
         MentionStatus.JOINED,
@@ -141,6 +145,7 @@ def _joining(mention: StoredMention, ticket_id: int, ruling: Ruling, rule: str, 
         join=ticket_id,
         note=follow_up(mention, ruling, setting),
         priority=ruling.priority,
+        due_at=due_at(ruling.priority, now, setting.targets, setting.business, setting.timezone),
     )
 
 

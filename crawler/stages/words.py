@@ -7,7 +7,7 @@ Cyrillic words are found in their case forms and with other short endings, Engli
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from crawler.matching.forms import word_forms
@@ -56,7 +56,7 @@ def _wordish(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
-def _forms(word: str) -> set[str]:
+def _forms(word: str) -> Collection[str]:
     if _LATIN.fullmatch(word) and len(word) > 2:
         stems = {word, *(word + ending for ending in _LATIN_ENDINGS)}
         if word.endswith("e"):

@@ -187,7 +187,8 @@ class Deciding:
         if wanted is None or _URGENCY.index(wanted) <= _URGENCY.index(Priority(ticket.priority)):
             return None
         columns = t.tickets.c
-        self.connection.execute(sa.update(t.tickets).where(columns.id == ticket.id).values(priority=wanted.value))
+        raised = {"priority": wanted.value, "due_at": _earlier(ticket.due_at, _due(decision))}
+        self.connection.execute(sa.update(t.tickets).where(columns.id == ticket.id).values(raised))
         why = f"mention {row.id} is more urgent"
         self.changes.append(self.part.event("ticket", ticket.id, "priority", ticket.priority, wanted.value, why))
         return wanted
@@ -248,6 +249,15 @@ def _ticket_values(ticket: Ticket) -> dict[str, Any]:
     names = ("key", "subject", "body", "brand", "url", "author", "reason", "language", "due_at")
     values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
     return values | {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
+
+
+def _due(decision: Decision) -> datetime | None:
+    return decision.due_at or (decision.ticket.due_at if decision.ticket else None)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two times of which each may be missing."""
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 def _round(count: int) -> bool:

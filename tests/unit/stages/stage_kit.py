@@ -71,12 +71,12 @@ class World:
             text=f"Nova {text}", author=more.pop("by", Author(author)), **{k: v for k, v in given.items() if k != "by"}
         )
 
-    def judge(self, rules: Sequence[RuleBlock] = (RULE,)) -> triage.Triaged:
+    def judge(self, rules: Sequence[RuleBlock] = (RULE,), setting: triage.Setting | None = None) -> triage.Triaged:
         """match, analyse, triage."""
         brands = {brand.name: brand for brand in self.store.config.brands()}
         match.run(self.store, Matcher(list(brands.values())))
         analyse.run(self.store, self.model)
-        return triage.run(self.store, rules, brands, self.now)
+        return triage.run(self.store, rules, brands, self.now, setting=setting)
 
     def gaps(self) -> tuple[str, ...]:
         return balance(self.store.counts.ledger()).gaps

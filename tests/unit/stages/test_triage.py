@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from stage_kit import BRAND, RULE, World
 
-from crawler.config.blocks import RuleBlock
+from crawler.config import RuleBlock, Then, UrgentIf
 from crawler.model import Author, MentionStatus, Priority
+from crawler.stages import triage
 from crawler.store import SourceRow
 
 
@@ -137,3 +139,59 @@ def test_a_rule_can_ask_for_labels(world: World) -> None:
     assert world.judge([replace(RULE, label={"region": ("Львів",)})]).ignored == 1
     world.shows(world.post("neg93 і знову", 2, "Іван"))
     assert world.judge([replace(RULE, label={"region": ("Львів", "Київ")})]).ticketed == 1
+
+
+def test_a_hold_keeps_the_ticket_in_the_house(world: World) -> None:
+    world.shows(world.post("neg93 гроші"))
+    world.judge([replace(RULE, hold=30.0)])
+    assert world.store.outbox.claim("me", world.at, 9, 60.0, ["helpdesk"]) == []
+    world.at += timedelta(seconds=31)
+    assert len(world.store.outbox.claim("me", world.at, 9, 60.0, ["helpdesk"])) == 1
+
+
+def test_a_more_urgent_follow_up_makes_the_ticket_due_earlier(world: World) -> None:
+    setting = triage.Setting(targets={Priority.NORMAL: 7200.0, Priority.URGENT: 600.0})
+    world.shows(world.post("neg93 гроші", 1, thread="t1"))
+    world.judge(setting=setting)
+    [before] = world.store.tickets.list()
+    assert before.ticket.due_at == world.at + timedelta(seconds=7200)
+    world.at += timedelta(seconds=60)
+    world.shows(world.post("neg95 подам до суду", 2, thread="t1"))
+    world.judge([replace(RULE, urgent_if=UrgentIf(("суд",)))], setting)
+    [after] = world.store.tickets.list()
+    assert (after.ticket.priority, after.ticket.due_at) == (Priority.URGENT, world.at + timedelta(seconds=600))
+    assert len(after.mention_ids) == 2
+
+
+def test_tags_and_sinks_of_adding_rules_reach_the_ticket(world: World) -> None:
+    vip = RuleBlock("vip", when=(), then=Then.ADD, tags=("vip",), send_to=("boss",), words=("гроші",))
+    world.shows(world.post("neg93 гроші"))
+    world.judge([vip, RULE])
+    [ticket] = world.store.tickets.list()
+    assert "vip" in ticket.ticket.tags and {it.sink for it in ticket.deliveries} == {"helpdesk", "boss"}
+
+
+def test_the_decision_is_stored_with_the_version_of_its_rule(world: World) -> None:
+    world.shows(world.post("neg93"), world.post("neg50", 2), world.post("добре", 3))
+    world.judge([replace(RULE, version="0123456789abcdef")])
+    rules = {mention.status: mention.rule for mention in world.store.mentions.list()}
+    assert rules == {
+        MentionStatus.TICKETED: "tickets@01234567",
+        MentionStatus.REVIEW: "tickets@01234567",
+        MentionStatus.IGNORED: "no rule",
+    }
+
+
+@pytest.mark.parametrize("ticket", [True, False])
+def test_a_person_decides(world: World, ticket: bool) -> None:
+    world.shows(world.post("neg50 гроші"))
+    world.judge()
+    [mention] = world.store.mentions.list()
+    status = MentionStatus.TICKETED if ticket else MentionStatus.IGNORED
+    ruling = triage.Ruling(status, "Ann decided", sinks=("helpdesk",), hold=15.0)
+    decision = triage.by_hand(world.store, mention, ruling, world.at, triage.Setting())
+    replace(world.store.tickets, actor="Ann").decide([decision], 1)
+    [mention] = world.store.mentions.list()
+    assert (mention.status, mention.rule) == (status, triage.BY_HAND)
+    assert world.store.events.of("mention", mention.id)[-1].actor == "Ann"
+    assert world.store.outbox.claim("me", world.at, 9, 60.0, ["helpdesk"]) == []
