@@ -25,7 +25,7 @@ _IN_DOUBT = (408, 409)
 _NEVER = (501, 505, 511)
 
 
-def _base_url(value: str) -> str:
+def checked_url(value: str) -> str:
     if safe_link(value) is None:
         raise ValueError("must be an http or https URL, e.g. https://help.example")
     if "@" in value.split("/", 3)[2]:
@@ -33,7 +33,7 @@ def _base_url(value: str) -> str:
     return value
 
 
-Url = Annotated[str, AfterValidator(_base_url)]
+Url = Annotated[str, AfterValidator(checked_url)]
 
 
 def pick(data: Any, path: str) -> Any:

@@ -45,7 +45,8 @@ class RestClient(HttpSink):
         self._session: str | None = None
         self._logging_in = threading.Lock()
         if settings.basic is not None:
-            pair = f"{settings.basic.user}:{settings.basic.password.get_secret_value()}".encode()
+            password = settings.basic.password.get_secret_value() if settings.basic.password else "X"
+            pair = f"{settings.basic.user.get_secret_value()}:{password}".encode()
             self._basic = "Basic " + base64.b64encode(pair).decode()
             self.secrets.append(self._basic)
 

@@ -68,7 +68,7 @@ class Changer:
     def _has_nothing_for(self, call: Call) -> bool:
         names = call.names() & _SAYS
         values = self._values(None)
-        return bool(names) and all(values.get(name, long=False) is None for name in names)
+        return bool(names) and all(values.get(name, long=False) in (None, "") for name in names)
 
     def _send(self, call: Call) -> None:
         for _ in range(_CONFLICTS):

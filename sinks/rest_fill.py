@@ -81,11 +81,17 @@ def fill(template: Any, values: Values, limits: Mapping[str, int] | None = None,
         ]
         return {key: item for key, item in pairs if not isinstance(item, Absent)} if pairs else {}
     if isinstance(template, list | tuple):
-        filled = [fill(item, values, limits, path) for item in template]
-        return [item for item in filled if not isinstance(item, Absent)]
+        return [made for item in template for made in _items(item, fill(item, values, limits, path))]
     if not isinstance(template, str):
         return template
     return _limited(template, values, _limit(limits or {}, path))
+
+
+def _items(template: Any, filled: Any) -> list[Any]:
+    """What an item of a list becomes: a list that one placeholder stands for joins it."""
+    if isinstance(filled, Absent):
+        return []
+    return filled if isinstance(filled, list) and isinstance(template, str) else [filled]
 
 
 def _limit(limits: Mapping[str, int], path: str) -> int | None:

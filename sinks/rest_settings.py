@@ -47,8 +47,10 @@ class Part(BaseModel):
 
 
 class Basic(Part):
-    user: str = Field(description="User name", examples=["robot"])
-    password: Secret = Field(description="Password", examples=["${HELPDESK_PASSWORD}"])
+    user: SecretText = Field(description="User name, or a key that stands for one", examples=["robot"])
+    password: Secret | None = Field(
+        None, description="Password (default: X, for helpdesks that take a key as the user)", examples=["${PASSWORD}"]
+    )
 
 
 class Login(Part):
@@ -306,10 +308,6 @@ class RestSettings(HttpSink.Settings):
     preconditions: Literal["etag"] | None = Field(
         None, description="`etag`: every change of a ticket carries If-Match with what `read` answered"
     )
-    hook_secret: Secret | None = Field(
-        None, description="Signs the calls of the helpdesk's webhook to us (HMAC-SHA256)", examples=["${HOOK_SECRET}"]
-    )
-    old_hook_secret: Secret | None = Field(None, description="The one before it, while both are in use")
     author_domain: str = Field(
         "mentions.invalid",
         pattern=r"^[A-Za-z0-9.-]{1,200}$",

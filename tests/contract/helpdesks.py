@@ -60,12 +60,11 @@ class HttpHelpdesk:
             def do_POST(self) -> None:
                 desk._write(self)
 
-            do_PATCH = do_POST
+            do_PATCH = do_PUT = do_POST
 
             def do_GET(self) -> None:
                 desk._note(self, b"")
-                status, data = desk._read(self.path)
-                answer(self, status, json.dumps(data).encode())
+                desk._show(self)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -75,6 +74,10 @@ class HttpHelpdesk:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def _show(self, handler: BaseHTTPRequestHandler) -> None:
+        status, data = self._read(handler.path)
+        answer(handler, status, json.dumps(data).encode())
 
     def _note(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         headers = {name.lower(): value for name, value in handler.headers.items()}
@@ -123,6 +126,17 @@ class HttpHelpdesk:
         key = unquote(parts.path.rpartition("/")[2])
         found = [ticket for ticket in self.tickets if ticket.get("key") == key]
         return (200, {**found[0], "status": "open"}) if found else (404, {"error": "unknown"})
+
+
+@dataclass
+class Notices(HttpHelpdesk):
+    """Takes messages and answers like a chat."""
+
+    notices: list[dict[str, Any]] = field(default_factory=list)
+
+    def _store(self, path: str, data: dict[str, Any]) -> dict[str, Any]:
+        self.notices.append(data)
+        return {"ok": True, "result": {"message_id": len(self.notices)}}
 
 
 def answer(

@@ -1,0 +1,66 @@
+"""Notices in a Telegram chat, by a bot.
+
+The bot interface cannot be searched: a delivery in doubt is sent again, and flagged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import Field
+
+from crawler.errors import CrawlerError, Permanent, Transient
+from crawler.model import Change, Remote, Ticket
+from crawler.net.http import HttpAnswer
+from crawler.plugins import Secret
+from sinks.base import Tools
+from sinks.http import HttpSink, Url, pick
+from sinks.plain import cut, no_pings, one_line, safe_link
+
+_LONGEST = 4096
+_TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
+
+
+class Telegram(HttpSink):
+    """One plain message a ticket, and an answer to it for each change; plain text cannot be anything else there."""
+
+    kind = "telegram"
+
+    class Settings(HttpSink.Settings):
+        url: Url = Field("https://api.telegram.org", description="Address of the bot interface")
+        token: Secret = Field(description="Token of the bot", examples=["${TELEGRAM_TOKEN}"])
+        chat: str = Field(description="Number or @name of the chat", examples=["-1001234567890"], min_length=1)
+
+    def __init__(self, name: str, settings: Any, tools: Tools) -> None:
+        super().__init__(name, settings, tools)
+        if not _TOKEN.fullmatch(settings.token.get_secret_value()):
+            raise self.permanent("token is not like one of a bot, 123456:abc")
+
+    def create(self, ticket: Ticket) -> Remote:
+        link = safe_link(ticket.url) or ""
+        head, tail = (
+            f"[{ticket.priority.value}] {one_line(no_pings(ticket.subject))}\n\n",
+            f"\n\n{link}" if link else "",
+        )
+        body = no_pings(ticket.body.replace("\x00", ""))
+        room = _LONGEST - len(tail.encode("utf-16-le")) // 2 - 2 * len(head)
+        answer = self._say(head + cut(body, max(100, room // 2)) + tail)
+        return Remote(str(pick(self.data(answer), "result.message_id") or ticket.key), link or None)
+
+    def update(self, remote: Remote, change: Change) -> None:
+        words = [change.comment or "", *(str(word.value) for word in (change.priority, change.status) if word)]
+        more = {"reply_parameters": {"message_id": int(remote.id), "allow_sending_without_reply": True}}
+        self._say(cut(no_pings("\n".join(filter(None, words))), _LONGEST // 2), more if remote.id.isdigit() else {})
+
+    def _say(self, text: str, more: dict[str, Any] | None = None) -> HttpAnswer:
+        path = f"/bot{self.settings.token.get_secret_value()}/sendMessage"
+        return self.call("POST", path, json={"chat_id": self.settings.chat, "text": text, **(more or {})})
+
+    def _meaning(self, method: str, answer: HttpAnswer) -> CrawlerError:
+        error = super()._meaning(method, answer)
+        try:
+            wait = pick(answer.json(), "parameters.retry_after") if answer.status == 429 else None
+        except Permanent:
+            wait = None
+        return Transient(str(error), float(wait)) if isinstance(wait, int | float) else error
