@@ -55,6 +55,7 @@ class Analyser:
             for text, target, hint in zip(texts, targets, known, strict=True)
         ]
         scores, cut = model.scores(texts, targets, languages)
+        _toward(model, texts, targets, languages, scores)
         wishes = [
             intent.detect(text, target, (float(row[0]), float(row[1]), float(row[2])))
             for text, target, row in zip(texts, targets, scores, strict=True)
@@ -68,6 +69,37 @@ class Analyser:
 
                 self._loaded = ToneModel(self._folder, self._threads)
             return self._loaded
+
+
+def _toward(
+    model: ToneModel,
+    texts: Sequence[str],
+    targets: Sequence[str | None],
+    languages: Sequence[str],
+    scores: Probabilities,
+) -> None:
+    """Where a text is asked about several times, once for each name in it, put the tone toward each into `scores`."""
+    from sentiment import toward
+
+    asked: dict[str, list[int]] = {}
+    for row, (text, target) in enumerate(zip(texts, targets, strict=True)):
+        if target:
+            asked.setdefault(text, []).append(row)
+    for text, rows in asked.items():
+        names = list(dict.fromkeys(str(targets[row]) for row in rows))
+        if len(names) < 2:
+            continue
+        language = languages[rows[0]]
+
+        def score(parts: Sequence[str], language: str = language) -> list[tuple[float, float, float]]:
+            found = model.scores(parts, [None] * len(parts), [language] * len(parts))[0]
+            return [(float(row[0]), float(row[1]), float(row[2])) for row in found]
+
+        found = toward.tones(text, names, score)
+        for row in rows:
+            tones = found[names.index(str(targets[row]))]
+            if tones:
+                scores[row] = tones
 
 
 def _analysis(language: str, scores: Probabilities, wish: IntentResult, cut: bool, model: str) -> Analysis:

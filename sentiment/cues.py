@@ -84,7 +84,7 @@ def _expand(pattern: str) -> str:
 def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
     """((kind, name, weight), pattern) of one file."""
     key = ("", "", 0.0)
-    for line in _lines(path):
+    for line in read_lines(path):
         header = _HEADER.fullmatch(line)
         if header:
             key = (header["kind"], header["name"].strip(), float(header["weight"]))
@@ -92,7 +92,7 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
             yield key, line
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """Lines without comments and blanks, continuation lines joined."""
     joined: list[str] = []
     for line in path.read_text("utf-8").splitlines():

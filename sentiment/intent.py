@@ -99,6 +99,15 @@ def detect(text: str, target: str | None = None, tone: Tones | None = None) -> I
     return IntentResult(best, {str(k): v for k, v in scores.items()}, _reason(best, found.get(best, [])), named)
 
 
+def leaning(text: str) -> float:
+    """Evidence of praise less that of complaint in one clause, by wording alone."""
+    plain = " ".join(text.lower().translate(_FOLD).split())
+    scripts = _scripts(plain)
+    praise = _praise(plain, scripts) + _cues(cues("warm", scripts), plain)
+    complaint = _complaint(plain, scripts) + _cues(cues("cold", scripts), plain)
+    return sum(part.weight for part in praise) - sum(part.weight for part in complaint)
+
+
 def _scripts(plain: str) -> frozenset[str]:
     """Whose cues are worth trying: a brand in Latin letters makes no English post."""
     cyrillic, latin = len(_CYRILLIC.findall(plain)), len(_LATIN.findall(plain))
