@@ -6,10 +6,16 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, memory, recrawl, stream
+from benchmarks import crawl, matching, memory, recrawl, stream
 from benchmarks.row import Row
 
-ALL = {"crawl": crawl.run, "recrawl": recrawl.run, "memory": memory.run, "stream": stream.run}
+ALL = {
+    "crawl": crawl.run,
+    "recrawl": recrawl.run,
+    "memory": memory.run,
+    "matching": matching.run,
+    "stream": stream.run,
+}
 
 
 def main(names: list[str]) -> None:

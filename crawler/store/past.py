@@ -14,7 +14,7 @@ from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.posts import filters_of, hydrate
 
-PAGE = 2000
+PAGE = 4000
 
 
 class Folded(NamedTuple):
