@@ -16,10 +16,21 @@ from crawler.net.http import HttpAnswer
 from crawler.plugins import Secret
 from sinks.base import Tools
 from sinks.http import HttpSink, Url, pick
-from sinks.plain import cut, no_pings, one_line, safe_link
+from sinks.plain import no_pings, one_line, safe_link
 
 _LONGEST = 4096
 _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
+
+
+def _units(text: str) -> int:
+    """The length of a text as Telegram counts it: in UTF-16 units."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def _fitted(text: str, room: int) -> str:
+    if _units(text) <= room:
+        return text
+    return text.encode("utf-16-le", "replace")[: 2 * max(0, room - 1)].decode("utf-16-le", "ignore") + "…"
 
 
 class Telegram(HttpSink):
@@ -39,19 +50,16 @@ class Telegram(HttpSink):
 
     def create(self, ticket: Ticket) -> Remote:
         link = safe_link(ticket.url) or ""
-        head, tail = (
-            f"[{ticket.priority.value}] {one_line(no_pings(ticket.subject))}\n\n",
-            f"\n\n{link}" if link else "",
-        )
-        body = no_pings(ticket.body.replace("\x00", ""))
-        room = _LONGEST - len(tail.encode("utf-16-le")) // 2 - 2 * len(head)
-        answer = self._say(head + cut(body, max(100, room // 2)) + tail)
+        head = f"[{ticket.priority.value}] {one_line(no_pings(ticket.subject))}\n\n"
+        tail = f"\n\n{link}\n{one_line(ticket.key)}"
+        room = _LONGEST - _units(head) - _units(tail)
+        answer = self._say(head + _fitted(no_pings(ticket.body.replace("\x00", "")), room) + tail)
         return Remote(str(pick(self.data(answer), "result.message_id") or ticket.key), link or None)
 
     def update(self, remote: Remote, change: Change) -> None:
         words = [change.comment or "", *(str(word.value) for word in (change.priority, change.status) if word)]
         more = {"reply_parameters": {"message_id": int(remote.id), "allow_sending_without_reply": True}}
-        self._say(cut(no_pings("\n".join(filter(None, words))), _LONGEST // 2), more if remote.id.isdigit() else {})
+        self._say(_fitted(no_pings("\n".join(filter(None, words))), _LONGEST), more if remote.id.isdigit() else {})
 
     def _say(self, text: str, more: dict[str, Any] | None = None) -> HttpAnswer:
         path = f"/bot{self.settings.token.get_secret_value()}/sendMessage"
