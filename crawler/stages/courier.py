@@ -21,7 +21,9 @@ from sinks.base import Sink
 
 BATCH = 50
 LEASE = 120.0
-RENEW = LEASE / 4
+# No call begins later than this after the lease was renewed: the store reckons with a third of it (`doubted_at`).
+RENEW = timedelta(seconds=LEASE / 4)
+WAKE_EVERY = 5.0
 FIRST_WAIT, LONGEST_WAIT = 5.0, 6 * 3600.0
 BREAK_AFTER = 3
 LONGEST_BREAK = 300.0
@@ -124,12 +126,13 @@ class Courier:
             if pulse.shut(self.now()):
                 return
             limit = 1 if pulse.failures >= BREAK_AFTER else BATCH
-            claimed = self.store.outbox.claim(self.owner, self.now(), limit, LEASE, [self.name])
+            claimed_at = self.now()
+            claimed = self.store.outbox.claim(self.owner, claimed_at, limit, LEASE, [self.name])
             if not claimed:
                 return
             kill_point("after_claim")
             with ThreadPoolExecutor(self.sink.parallel, f"sink-{self.name}") as pool:
-                _Batch(self, claimed, pulse, pool).run()
+                _Batch(self, claimed, claimed_at, pulse, pool).run()
 
     def look_again(self) -> None:
         """Deliveries that followed a doubt: did the attempt that seemed lost arrive after all?"""
@@ -147,19 +150,28 @@ class Courier:
 class _Batch:
     """Claimed deliveries on their way: at first one call, after each good answer twice as many at once."""
 
-    def __init__(self, courier: Courier, claimed: list[Delivery], pulse: Pulse, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        courier: Courier,
+        claimed: list[Delivery],
+        claimed_at: datetime,
+        pulse: Pulse,
+        pool: ThreadPoolExecutor,
+    ) -> None:
         self.courier, self.pool, self.before, self.pulse = courier, pool, pulse, pulse
         self.waiting = deque(claimed)
         self.flying: dict[Future[Answer], Delivery] = {}
         self.results = _Results()
         self.window = 1
-        self.settled_at = self.renewed_at = time.monotonic()
+        self.settled_at = time.monotonic()
+        self.held_since = claimed_at
+        self.lost = False
 
     def run(self) -> None:
         """Until each has its answer, or the sink has shown that it had better be left in peace."""
         while self.flying or self._may_go_on():
             self._send()
-            done, _ = wait(self.flying, timeout=RENEW / 2, return_when=FIRST_COMPLETED)
+            done, _ = wait(self.flying, timeout=WAKE_EVERY, return_when=FIRST_COMPLETED)
             for future in done:
                 self._answered(self.flying.pop(future), future.result())
             self._keep()
@@ -167,7 +179,11 @@ class _Batch:
         self._give_back()
 
     def _may_go_on(self) -> bool:
-        return bool(self.waiting) and not (self.courier.stopping.is_set() or self._open())
+        if not self.waiting or self.lost or self.courier.stopping.is_set() or self._open():
+            return False
+        if self.courier.now() - self.held_since >= RENEW:
+            self._renew()
+        return not self.lost
 
     def _open(self) -> bool:
         return self.pulse.shut(self.courier.now())
@@ -190,12 +206,17 @@ class _Batch:
 
     def _keep(self) -> None:
         """What must not wait for the end of the batch: the lease, and answers that nobody has written down."""
-        at = time.monotonic()
-        if at - self.renewed_at > RENEW:
-            self.courier.store.outbox.renew(self.courier.owner, self.courier.now(), LEASE)
-            self.renewed_at = at
-        if at - self.settled_at > SETTLE_EVERY:
+        if time.monotonic() - self.settled_at > SETTLE_EVERY:
             self._settle()
+        if self.flying and self.courier.now() - self.held_since >= RENEW:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Hold the claim for longer. Whoever was away too long (a stopped process) has lost it, and calls nobody."""
+        now = self.courier.now()
+        kept = self.courier.store.outbox.renew(self.courier.owner, now, LEASE)
+        self.lost = self.lost or kept < len(self.waiting) + len(self.flying) + self.results.outcome.total
+        self.held_since = now
 
     def _settle(self) -> None:
         results, self.results = self.results, _Results()

@@ -29,7 +29,12 @@ SMALL = ("blog-comments", "city-news")
 PLAIN = ("blog-comments", "city-news", "money-forum", "magazine", "magazine-comments")
 MARK = "MENTION_CRAWLER_TEST_LIFE"
 # Columns that hold when something may be done next.
-LEASED = {"sources": ("lease_until", "next_run_at"), "deliveries": ("lease_until", "not_before"), "leases": ("until",)}
+LEASED = {
+    "sources": ("lease_until", "next_run_at"),
+    "deliveries": ("lease_until", "not_before", "doubted_at", "recheck_at"),
+    "leases": ("until",),
+    "sink_states": ("shut_until", "polled_at"),
+}
 
 
 @dataclass(frozen=True, slots=True)

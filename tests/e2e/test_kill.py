@@ -19,7 +19,10 @@ from crawler.stages.crash import STEPS
 pytestmark = pytest.mark.e2e
 
 IN_THE_CHILD = ("after_fetch", "after_parse", "before_commit", "after_commit", "before_finish")
-IN_THE_PARENT = ("after_match", "after_analyse", "after_triage", "before_call", "after_call", "before_settle")
+IN_THE_PARENT = (
+    *("after_match", "after_analyse", "after_triage", "after_claim", "before_call", "after_call"),
+    *("after_find", "before_settle", "after_settle", "after_poll"),
+)
 RANDOM_KILLS = 7
 
 

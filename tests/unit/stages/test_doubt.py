@@ -14,7 +14,7 @@ from test_deliver import Blind, Helpdesk, fails, run, ticketed
 
 from crawler.errors import InDoubt, Permanent, Transient
 from crawler.model import Delivery, Remote, Ticket
-from crawler.stages import courier, deliver
+from crawler.stages import deliver
 from crawler.store import DeliveryState, Store
 from sinks.base import Sink
 
@@ -227,19 +227,33 @@ def test_what_the_helpdesk_dropped_is_told(world: World) -> None:
     assert [(e.what, e.note) for e in events if e.what != "status"] == [("warning", "priority was not taken over")]
 
 
-def test_a_lease_is_renewed_while_a_call_takes_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "RENEW", 0.1)
-    ticketed(world)
-    renewed: list[int] = []
-    renew = world.store.outbox.__class__.renew
+class Lasting(Helpdesk):
+    """Each call takes 50 seconds of the world's time; at the third, somebody else takes the claim over."""
 
-    def spy(self: Any, owner: str, now: Any, seconds: float) -> int:
-        renewed.append(renew(self, owner, now, seconds))
-        return renewed[-1]
+    def __init__(self, world: World, thief: bool) -> None:
+        super().__init__()
+        self.world, self.thief = world, thief
 
-    monkeypatch.setattr(world.store.outbox.__class__, "renew", spy)
-    run(world, Slow(0.5))
-    assert renewed and set(renewed) == {1}
+    def create(self, ticket: Ticket) -> Remote:
+        self.world.at += timedelta(seconds=50)
+        if self.thief and len(self.stored) == 2:
+            self.world.at += timedelta(seconds=500)
+            self.world.store.outbox.claim("thief", self.world.at, 50, 120.0, ["helpdesk"])
+        return super().create(ticket)
+
+
+def test_a_lease_is_renewed_while_calls_take_long(world: World) -> None:
+    ticketed(world, 6)
+    assert run(world, Lasting(world, thief=False)).sent == 6
+    assert world.store.outbox.claim("other", world.at, 50, 120.0, ["helpdesk"]) == []
+
+
+def test_who_was_away_too_long_calls_nobody(world: World) -> None:
+    """A process that was stopped and goes on later: its claim is another's now."""
+    ticketed(world, 6)
+    helpdesk = Lasting(world, thief=True)
+    run(world, helpdesk)
+    assert len(helpdesk.stored) == 3
 
 
 def test_the_time_of_doubt_of_a_killed_call_is_never_too_early(world: World) -> None:

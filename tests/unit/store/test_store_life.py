@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_kit import LONG, World, opens, post
+from store_kit import LONG, World, opens, post, ticket
 
 from crawler.errors import NotFound, Permanent
 from crawler.model import (
@@ -51,9 +51,8 @@ def test_near_duplicates_share_the_ticket_of_the_first(world: World) -> None:
 
 def test_a_join_raises_and_reopens(world: World) -> None:
     first, second = mentions_of(world, STORY, LONG)
-    low = replace(
-        opens(first, "k1", ["help"]), ticket=replace(opens(first, "k1", ["help"]).ticket, priority=Priority.LOW)
-    )  # type: ignore[type-var]
+    decision = opens(first, "k1", ["help"])
+    low = replace(decision, ticket=ticket("k1", priority=Priority.LOW))
     world.store.tickets.decide([low], 1)
     ticket_id = world.store.tickets.get("k1").ticket.id
     sent(world)
