@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from crawler.app import App, now
 from crawler.app.hosting import block_of
 from crawler.app.naming import demand, unknown
+from crawler.app.queries import query_problems
 from crawler.config import settings_of
-from crawler.errors import CrawlerError, ModelUnavailable
-from crawler.matching import Matcher
+from crawler.errors import ConfigError, CrawlerError, ModelUnavailable
+from crawler.matching import Finding, Matcher, explain
 from crawler.model import Brand, Document, MentionStatus, Post, PostOutcome, Source, StoredMention, StoredPost, Verdict
 from crawler.stages import analyse, triage
 from crawler.stages.crawl import Prepared, prepared
-from crawler.stages.match import find
+from crawler.stages.match import facts_of, find, full_text
 
 if TYPE_CHECKING:
     from crawler.engine.child import Channel
@@ -41,7 +42,7 @@ def preview_text(app: App, text: str) -> Preview:
     """Explain a text as if somebody had posted it."""
     document = Document("https://preview.invalid/", 200, {}, b"", now())
     row = prepared(Post(text=text), document)
-    return Preview(_rows(app, [row] if row else []))
+    return Preview(_rows(app, [row] if row else [], {}))
 
 
 def preview_source(app: App, name: str, kind: str) -> Preview:
@@ -57,7 +58,7 @@ def preview_source(app: App, name: str, kind: str) -> Preview:
     if isinstance(answer, str):
         return Preview([], Verdict.FAILED, answer, network_failed=True)
     rows, verdict, error, fetched = answer
-    seen = Preview(_rows(app, rows), Verdict(verdict), error)
+    seen = Preview(_rows(app, rows, {name: kind_name}), Verdict(verdict), error)
     seen.network_failed = not rows and not fetched
     return seen
 
@@ -96,10 +97,13 @@ def _fetch_main(channel: Channel, config_path: str, name: str, kind: str, raw: d
     return keeper.rows, keeper.verdict.value, keeper.error, keeper.fetched
 
 
-def _rows(app: App, prepared_rows: Iterable[Prepared]) -> list[dict[str, Any]]:
+def _rows(app: App, prepared_rows: Iterable[Prepared], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """`kinds`: the name of the source that showed them, and its kind."""
+    if problems := query_problems(app):
+        raise ConfigError(problems)
     brands = _numbered(app.config.brands)
     matcher, by_id = Matcher(list(brands.values())), {brand.id: brand for brand in brands.values()}
-    return [_row(app, matcher, by_id, row) for row in prepared_rows]
+    return [_row(app, matcher, by_id, row, kinds) for row in prepared_rows]
 
 
 def _numbered(brands: Sequence[Brand]) -> dict[str, Brand]:
@@ -109,29 +113,38 @@ def _numbered(brands: Sequence[Brand]) -> dict[str, Brand]:
     return {brand.name: replace(brand, id=number) for number, brand in enumerate(brands, 1)}
 
 
-def _row(app: App, matcher: Matcher, brands: Mapping[int, Brand], row: Prepared) -> dict[str, Any]:
+def _row(
+    app: App, matcher: Matcher, brands: Mapping[int, Brand], row: Prepared, kinds: Mapping[str, str]
+) -> dict[str, Any]:
     post, folded, _, key, _ = row
-    stored = StoredPost(0, key, 1, post, folded, now())
-    found = find(matcher, stored)
+    stored = StoredPost(0, key, 1, post, folded, now(), sources=tuple(kinds))
+    found = find(matcher, stored, kinds)
+    findings = explain(matcher, folded, full_text(post), facts_of(stored, kinds))
     mentions = [_judged(app, brands[m.brand_id], stored, m.hits) for m in found]
     return {
         "id": post.platform_id or key,
         "url": post.url,
         "author": post.author.name or post.author.handle,
         "published_at": post.published_at,
-        "text": f"{post.title}\n{post.text}" if post.title else post.text,
+        "text": full_text(post),
         "parent": post.parent,
         "thread": post.thread,
         "rating": post.rating,
         "mentions": [mention["found"] for mention in mentions],
         "would_ticket": any(mention["ticket"] for mention in mentions),
-        "why": "; ".join(mention["why"] for mention in mentions) or "no brand found",
+        "why": "; ".join(mention["why"] for mention in mentions) or _no_brand(findings),
+        "explained": [str(finding) for finding in findings],
     }
+
+
+def _no_brand(findings: Sequence[Finding]) -> str:
+    """What came nearest, when nothing counts."""
+    return "; ".join(["no brand found", *map(str, findings[:3])])
 
 
 def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, Any]:
     mention = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.FOUND)
-    found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end}" for hit in hits)
+    found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end}, {hit.why}" for hit in hits)
     try:
         analysis = analyse.analyse(app.model, [mention])[0]
     except ModelUnavailable as error:
