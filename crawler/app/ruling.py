@@ -24,7 +24,7 @@ SNIPPET = 160
 
 
 @dataclass(slots=True)
-class Tested:
+class Tried:
     """What a test of the rules found: a row for each rule, and one for each mention whose outcome would change."""
 
     rules: list[dict[str, Any]]
@@ -67,7 +67,7 @@ def _shown(name: str, value: object) -> str:
     return str(value)
 
 
-def try_rules(app: App, scope: Scope) -> Tested:
+def try_rules(app: App, scope: Scope) -> Tried:
     """Judge the stored mentions by the rules of the file; nothing is changed, the file is not taken over.
 
     Raises NotFound when brand or source do not exist.
@@ -82,7 +82,7 @@ def try_rules(app: App, scope: Scope) -> Tested:
             sums.add(row)
             if row.change is not None:
                 changes.append(change_row(row))
-    return Tested(list(_rows(app, sums)), changes, count)
+    return Tried(list(_rows(app, sums)), changes, count)
 
 
 def change_row(row: Compared) -> dict[str, Any]:
