@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sinks.rest import Rest
 
 _CONFLICTS = 3
+_UNMET = (412, 428)
 _SAYS = frozenset("comment html_comment text_comment markdown_comment comment_indented priority status".split())
 
 
@@ -71,13 +72,16 @@ class Changer:
         return bool(names) and all(values.get(name, long=False) in (None, "") for name in names)
 
     def _send(self, call: Call) -> None:
+        """A call is made again when somebody was quicker, or when it has to name the version that it changes."""
+        guarded = self.settings.preconditions is not None and (isinstance(call, Update) or call.method != "POST")
         for _ in range(_CONFLICTS):
-            version = self._version(call)
-            extra = {"If-Match": version} if version and self.settings.preconditions else {}
-            told = self.sink.send(call, self._values(version), extra=extra, also=(412,) if version else ())
-            if told.answer.status != 412:
+            version = self._version() if guarded or "version" in call.names() else None
+            extra = {"If-Match": version} if version and guarded else {}
+            told = self.sink.send(call, self._values(version), extra=extra, also=_UNMET if self.settings.read else ())
+            if told.answer.status not in _UNMET:
                 self._note(told)
                 return
+            guarded = guarded or told.answer.status == 428
         raise Transient(f"{self.sink.name}: ticket {self.remote.id} changes faster than we can write to it (412)")
 
     def _note(self, told: Told) -> None:
@@ -90,17 +94,15 @@ class Changer:
         words = sink.words_of_priorities(), sink.words_of_statuses()
         return of_change(self.change, base, self.settings.format, *words)
 
-    def _version(self, call: Call) -> str | None:
+    def _version(self) -> str | None:
         """What a write must name to be accepted; read anew before each write."""
         read = self.settings.read
-        if read is None or not (self.settings.preconditions or "version" in call.names()):
-            return None
-        version = scalar(self.sink.pick(self._read(read), read.version))
-        if version is None:
+        version = scalar(self.sink.pick(self._read(read), read.version)) if read else None
+        if read and version is None:
             raise self.sink.permanent(
-                f"reading ticket {self.remote.id} gives nothing at {read.version!r}: read.version"
+                f"ticket {self.remote.id} has nothing at {read.version!r}; see read.version"
             )
-        return one_line(version, 500)
+        return version and one_line(version, 500)
 
     def _read(self, read: Read) -> HttpAnswer:
         return self.sink.send(read, self.place, reads=True).answer

@@ -306,7 +306,8 @@ class RestSettings(HttpSink.Settings):
         ("Retry-After",), description="Headers that say when to come back: seconds, a date, or a unix time"
     )
     preconditions: Literal["etag"] | None = Field(
-        None, description="`etag`: every change of a ticket carries If-Match with what `read` answered"
+        None,
+        description="`etag`: update (and a comment that is no POST) carries If-Match with what `read` answered",
     )
     author_domain: str = Field(
         "mentions.invalid",
