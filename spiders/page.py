@@ -92,24 +92,24 @@ class PageSpider(SourceSpider):
     def _adopt(self, source: Source) -> None:
         super()._adopt(source)
         if source.settings is not None:
-            self._picks = _Picks(source.settings)
+            self._picks = Picks(source.settings)
 
     def posts(self, response: Response) -> Iterable[Post]:
         """One post an item."""
         root, picks = self._root(response), self._picks
         items = [item for item in picks.item.all(root)[: MOST_POSTS + 1] if not isinstance(item, str)]
-        reader = _Reader(response.url, Dates(self.now(response), self.settings_.timezone), picks, root)
+        reader = Reader(response.url, Dates(self.now(response), self.settings_.timezone), picks, root)
         return told_apart(list(self.each(items, reader)))
 
     def follow(self, response: Response) -> Iterable[Request]:
         """Chosen links, and the next page."""
         root, picks = self._root(response), self._picks
-        base = _base(root, response.url)
+        base = base_of(root, response.url)
         for link in picks.links.values(root) if picks.links else ():
-            if url := _web(base, link):
+            if url := web_address(base, link):
                 yield Request(url)
         for link in picks.next.values(root):
-            if (url := _web(base, link)) and url != response.url.split("#")[0]:
+            if (url := web_address(base, link)) and url != response.url.split("#")[0]:
                 yield self.next_page(url)
                 return
 
@@ -119,7 +119,7 @@ class PageSpider(SourceSpider):
         return self._tree[1]
 
 
-class _Picks:
+class Picks:
     """The selectors of a source, compiled once."""
 
     def __init__(self, settings: PageSettings) -> None:
@@ -133,12 +133,12 @@ class _Picks:
                 self.fields[name] = self.fields[name].links()
 
 
-class _Reader:
+class Reader:
     """Makes a post of one item."""
 
-    def __init__(self, url: str, dates: Dates, picks: _Picks, root: Element) -> None:
+    def __init__(self, url: str, dates: Dates, picks: Picks, root: Element) -> None:
         self.url, self.dates, self.fields = url, dates, picks.fields
-        self.base = _base(root, url)
+        self.base = base_of(root, url)
         self.without = frozenset(element for pick in picks.without for element in pick.all(root))
 
     def __call__(self, item: Element) -> Post:
@@ -147,13 +147,13 @@ class _Reader:
             raise ValueError("an item without text; correct `fields: text`")
         anchor = self._get("id", item) or _anchor(item)
         link = self._get("url", item)
-        url = _web(self.base, link) if link else None
+        url = web_address(self.base, link) if link else None
         post = Post(
             text=text,
             url=url or (f"{self.url.split('#')[0]}#{anchor}" if anchor and "id" not in self.fields else self.url),
             title=title,
             platform_id=None if url and "id" not in self.fields else anchor,
-            author=Author(self._get("author", item), url=_web(self.base, self._get("author_url", item) or "")),
+            author=Author(self._get("author", item), url=web_address(self.base, self._get("author_url", item) or "")),
             published_at=self._when(item),
             parent=self._get("parent", item),
             thread=self._get("thread", item),
@@ -229,12 +229,12 @@ def _rating(said: str | None) -> float | None:
     return float(said.count("★")) if "★" in said else None
 
 
-def _base(root: Element, url: str) -> str:
+def base_of(root: Element, url: str) -> str:
     found = root.find(".//base[@href]")
     return urljoin(url, found.get("href")) if found is not None else url
 
 
-def _web(base: str, link: str) -> str | None:
+def web_address(base: str, link: str) -> str | None:
     try:
         url = urljoin(base, link.strip()) if link else ""
     except ValueError:

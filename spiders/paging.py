@@ -104,7 +104,7 @@ class Walk:
 def keep_walk(walks: Mapping[str, Any], chain: str, state: dict[str, Any], *, main: bool) -> dict[str, Any]:
     """The remembered walks with this one last. Of deeper lists (threads) only the reached page is worth its bytes."""
     rest = {name: walk for name, walk in walks.items() if name != chain}
-    if not main and "page" not in state:
+    if not main and not {"page", "open"} & set(state):
         return rest
     for name in list(rest)[: max(0, len(rest) - KEEP_WALKS)]:
         del rest[name]

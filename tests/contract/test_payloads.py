@@ -33,6 +33,8 @@ SOURCES: dict[str, dict[str, Any]] = {
     "reddit": {"words": ["x"]},
     "reddit_oauth": {"words": ["x"], "token": "t"},
     "telegram": {"channel": "some_channel"},
+    "forum": {"url": "https://forum.example/thread/1/"},
+    "sitemap": {"url": "https://news.example/sitemap.xml", "articles": False, "newer_than": 3650},
 }
 
 # kind, file, posts (or the verdict where there are none), and facts of the first post.
@@ -82,6 +84,13 @@ CASES: list[tuple[str, str, int | Verdict | str, dict[str, Any]]] = [
     ("reddit_oauth", "reddit/domain_hot_stickied.json", 100, {"engagement": {"score": 3119, "comments": 713}}),
     ("telegram", "telegram/t_me_s_prstnk_2026.html", 1, {"platform_id": "prstnk_eprst/2", "engagement": {"views": 1}}),
     ("telegram", "telegram/t_me_channel.html", Verdict.BLOCKED, {}),
+    ("forum", "forums/villagersandheroes.com.forums.patchnotes.html", 9, {"platform_id": "post-54375"}),
+    ("forum", "forums/foren.myoos.de.html", 1, {"title": "Was ist Freie Software", "platform_id": "post-453"}),
+    ("forum", "forums/pocketpc.ch.auslieferung.html", 20, {"platform_id": "post-949908", "thread": "thread-122760"}),
+    ("forum", "forums/askbot_question.html", 7, {"platform_id": "post-7429"}),
+    ("sitemap", "sitemaps/google-news.xml", 2, {"title": "News Article Two"}),
+    ("sitemap", "sitemaps/sitemap.xml", Verdict.OK, {}),
+    ("sitemap", "sitemaps/sitemap.xml.gz", Verdict.OK, {}),
 ]
 
 
@@ -112,7 +121,7 @@ def test_a_real_answer(
         return
     assert (len(reading.posts), reading.dropped) == (expected, ())
     assert {name: getattr(reading.posts[0], name) for name in first} == first
-    assert len({post.platform_id for post in reading.posts}) == len(reading.posts)
+    assert len({post.platform_id or post.url for post in reading.posts}) == len(reading.posts)
     assert all(post.published_at is None or post.published_at.tzinfo for post in reading.posts)
 
 

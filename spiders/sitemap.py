@@ -1,0 +1,229 @@
+"""Source kind `sitemap`: the articles that a site's sitemaps name, also news sitemaps, indexes and packed ones."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml import etree
+from pydantic import Field
+from scrapy.http import Request, Response
+
+from crawler.model import Author, Post, Source, Verdict
+from crawler.text import canonical_url, site_of
+from spiders import answers
+from spiders.article import ArticleSpider
+from spiders.base import MIB, SourceSettings, SourceSpider
+from spiders.dates import Dates
+from spiders.verdicts import Finding
+
+MOST_URLS = 50_000
+MOST_BYTES = 100 * MIB
+KEEP_READ = 1000
+_NEWS = "http://www.google.com/schemas/sitemap-news/"
+_ROBOTS_LINE = re.compile(rb"^\s*sitemap\s*:\s*(\S{1,2000})", re.I | re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One address of a sitemap and what the sitemap says of it."""
+
+    url: str
+    changed: datetime | None = None
+    title: str | None = None
+    language: str | None = None
+    publication: str | None = None
+    news: bool = False
+
+
+class SitemapSpider(SourceSpider):
+    """Reads sitemaps and the articles that are new in them; what a news sitemap says is a post at once."""
+
+    kind = "sitemap"
+    html = False
+    max_bytes = 50 * MIB
+    proved = "recorded sitemaps; news sitemaps by the examples of their description"
+    notes = "No key. robots.txt is kept to. News sitemaps hold the last two days, other sitemaps everything."
+
+    class Settings(SourceSettings):
+        url: str = Field(
+            description="Address of a sitemap, of an index, of robots.txt, or the site itself.",
+            examples=["https://news.example/sitemap-news.xml"],
+        )
+        pages: int = Field(60, ge=1, le=1000, description="How many sitemaps and articles one run may read.")
+        articles: bool = Field(True, description="Read the articles too; without them only what the sitemap says.")
+        within: str | None = Field(None, description="Only addresses with this text in them.", examples=["/news/"])
+        newer_than: int = Field(3, ge=1, le=3650, description="Days: older entries are passed over.", examples=[3])
+
+    settings_: Settings
+
+    def __init__(self, source: Source, **kwargs: Any) -> None:
+        super().__init__(source, **kwargs)
+        self._read_one: tuple[Response, list[Entry] | None, list[Entry]] | None = None
+
+    def requests(self) -> Iterable[Request]:
+        """The sitemap; of a bare site its robots.txt, which names them."""
+        parts = urlsplit(self.settings_.url)
+        yield Request(self.settings_.url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/robots.txt")
+
+    def posts(self, response: Response) -> Iterable[Post]:
+        """The article of a page; of a news sitemap its titles where articles are not read."""
+        entries, maps = self._sitemap(response)
+        if entries is None:
+            return self._article(response)
+        if maps or self.settings_.articles:
+            return ()
+        return self.each(self._wanted(response, entries), _titled)
+
+    def follow(self, response: Response) -> Iterable[Request]:
+        """Sitemaps of an index and articles that are new or changed since they were read."""
+        entries, maps = self._sitemap(response)
+        for entry in self._recent_maps(response, maps):
+            yield Request(entry.url)
+        if not self.settings_.articles:
+            return
+        read, here = self.cursor_.get("_read", {}), site_of(response.url)
+        wanted = self._wanted(response, entries or [])
+        for entry in sorted(wanted, key=lambda entry: entry.changed or self.now(response), reverse=True):
+            stamp = entry.changed.isoformat() if entry.changed else ""
+            # A sitemap speaks for its own site only.
+            if read.get(entry.url) != stamp and site_of(entry.url) == here:
+                yield Request(entry.url, meta={"entry": (entry.url, stamp)})
+
+    def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
+        """Articles that were read are read again only when their sitemap says that they changed."""
+        if "entry" not in response.meta or not posts:
+            return None
+        url, stamp = response.meta["entry"]
+        read = {name: said for name, said in self.cursor_.get("_read", {}).items() if name != url}
+        for name in list(read)[: max(0, len(read) - KEEP_READ)]:
+            del read[name]
+        return {"_read": {**read, url: stamp}}
+
+    def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
+        """A sitemap without anything new is quiet; a page where one should be is not."""
+        entries, maps = self._sitemap(response)
+        if entries is None or posts:
+            return None
+        if entries or maps:
+            return Verdict.OK
+        why = f"{response.url}: names no sitemap and no page; give the address of a sitemap as `url`"
+        return Finding(Verdict.EMPTY, why)
+
+    def _article(self, response: Response) -> Iterable[Post]:
+        settings = ArticleSpider.Settings(url=self.settings_.url, timezone=self.settings_.timezone)
+        reader = ArticleSpider(source=Source(self.source.name, ArticleSpider.kind, settings))
+        posts = list(reader.posts(answers.as_html(response)))
+        self._drops += reader._drops
+        return posts
+
+    def _wanted(self, response: Response, entries: Sequence[Entry]) -> list[Entry]:
+        """Recent entries; those without a date only where all of them can be remembered."""
+        oldest = self.now(response) - timedelta(days=self.settings_.newer_than)
+        within = self.settings_.within
+        undated = len(entries) <= KEEP_READ
+        recent = [
+            entry
+            for entry in entries
+            if (entry.changed >= oldest if entry.changed else entry.news or undated)
+            and (not within or within in entry.url)
+        ]
+        return recent
+
+    def _recent_maps(self, response: Response, maps: Sequence[Entry]) -> list[Entry]:
+        """Sitemaps of an index that may hold something new, news first, then the latest changed."""
+        oldest = self.now(response) - timedelta(days=self.settings_.newer_than + 1)
+        recent = [entry for entry in maps if entry.changed is None or entry.changed >= oldest]
+        recent.sort(key=lambda entry: ("news" in entry.url, entry.changed or oldest), reverse=True)
+        return recent
+
+    def _sitemap(self, response: Response) -> tuple[list[Entry] | None, list[Entry]]:
+        """Pages (None: the answer is no sitemap) and sitemaps that an answer names; parsed once."""
+        if self._read_one is None or self._read_one[0] is not response:
+            dates = Dates(self.now(response), self.settings_.timezone)
+            self._read_one = (response, *entries_of(response.body, response.url, dates))
+        return self._read_one[1], self._read_one[2]
+
+
+def entries_of(body: bytes, url: str, dates: Dates) -> tuple[list[Entry] | None, list[Entry]]:
+    """What a sitemap, an index, a text sitemap or a robots.txt names: pages and sitemaps. None pages: none of these."""
+    body = unpacked(body)
+    if urlsplit(url).path.endswith("/robots.txt"):
+        found = [match.decode("utf-8", "replace") for match in _ROBOTS_LINE.findall(body[:MIB])]
+        return [], [Entry(address) for address in found if address.startswith(("http://", "https://"))]
+    head = body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<urlset" in head or b"<sitemapindex" in head or (head.startswith(b"<?xml") and b"sitemap" in head):
+        return _of_xml(body, url, dates)
+    lines = body[: 5 * MIB].split()
+    if lines and urlsplit(url).path.endswith(".txt") and all(line.startswith(b"http") for line in lines[:50]):
+        return [Entry(line.decode("utf-8", "replace")) for line in lines[:MOST_URLS]], []
+    return None, []
+
+
+def unpacked(body: bytes) -> bytes:
+    """The bytes of a gzip file, no more than 100 MiB of them; other bytes as they are."""
+    if body[:2] != b"\x1f\x8b":
+        return body
+    opener = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        return opener.decompress(body, MOST_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _of_xml(body: bytes, url: str, dates: Dates) -> tuple[list[Entry], list[Entry]]:
+    parser = etree.XMLParser(
+        recover=True, no_network=True, resolve_entities=False, huge_tree=False, remove_comments=True
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.LxmlError:
+        root = None
+    pages: list[Entry] = []
+    maps: list[Entry] = []
+    for node in root if root is not None else ():
+        name = _name(node)
+        if name in ("url", "sitemap") and (entry := _entry(node, url, dates)) and len(pages) < MOST_URLS:
+            (pages if name == "url" else maps).append(entry)
+    return pages, maps
+
+
+def _entry(node: Any, base: str, dates: Dates) -> Entry | None:
+    said: dict[str, str] = {}
+    for part in node.iter():
+        if isinstance(part.tag, str) and part.text and part.text.strip():
+            key = f"news:{_name(part)}" if part.tag.startswith(f"{{{_NEWS}") else _name(part)
+            said.setdefault(key, part.text.strip())
+    address = canonical_url(said.get("loc", ""), base)
+    if not address or not address.startswith(("http://", "https://")):
+        return None
+    return Entry(
+        address,
+        dates.first((said.get("news:publication_date"), said.get("lastmod"))),
+        said.get("news:title"),
+        said.get("news:language"),
+        said.get("news:name"),
+        any(key.startswith("news:") for key in said),
+    )
+
+
+def _name(node: Any) -> str:
+    return etree.QName(node).localname if isinstance(node.tag, str) else ""
+
+
+def _titled(entry: Entry) -> Post | None:
+    if not entry.title:
+        return None
+    return Post(
+        text="",
+        title=entry.title,
+        url=entry.url,
+        author=Author(entry.publication),
+        published_at=entry.changed,
+        language_hint=entry.language,
+    )
