@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
+import selectors
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -91,12 +93,24 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def _serve(pages: dict[str, bytes], counter: Any, port: Any) -> None:
+def host_of(number: int) -> str:
+    """The loopback address that stands for a site of its own."""
+    return f"127.0.{number // 250}.{number % 250 + 1}"
+
+
+def _serve(pages: dict[str, bytes], counter: Any, port: Any, hosts: int) -> None:
     _Handler.pages, _Handler.counter = pages, counter
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer((host_of(0), 0), _Handler)
     server.daemon_threads = True
+    doors = selectors.DefaultSelector()
+    doors.register(server.socket, selectors.EVENT_READ)
+    for number in range(1, hosts):
+        door = socket.create_server((host_of(number), server.server_address[1]), backlog=16)
+        doors.register(door, selectors.EVENT_READ)
     port.send(server.server_address[1])
-    server.serve_forever()
+    while True:
+        for key, _ in doors.select():
+            server.process_request(*key.fileobj.accept())  # type: ignore[union-attr]
 
 
 class Site:
@@ -111,12 +125,12 @@ class Site:
 
 
 @contextmanager
-def site(pages: dict[str, bytes]) -> Iterator[Site]:
-    """Serve `pages` (path -> body) until the block ends."""
+def site(pages: dict[str, bytes], hosts: int = 1) -> Iterator[Site]:
+    """Serve `pages` (path -> body) at so many loopback addresses until the block ends."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     counter = context.Array("q", [0, 0])
-    process = context.Process(target=_serve, args=(pages, counter, there), daemon=True)
+    process = context.Process(target=_serve, args=(pages, counter, there, hosts), daemon=True)
     process.start()
     try:
         yield Site(here.recv(), counter)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.recrawl import config
+from benchmarks.recrawl import config, whole
 from benchmarks.row import Row
 from benchmarks.site import POSTS, feed, site
 
@@ -26,14 +26,16 @@ def run() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         while time.perf_counter() - began < SECONDS:
             pages = {f"/f/{n}": feed(f"r{rounds}", n, mentioning=True) for n in range(FEEDS)}
-            with site(pages) as served:
+            with site(pages, FEEDS) as served:
                 app = App.load(str(config(Path(folder), served.url, FEEDS, hosts=FEEDS)))
-                crawl(app)
-                mentions += FEEDS * POSTS
+                whole(crawl(app))
                 rounds += 1
                 books = app.books()
+                mentions = sum(app.store.mentions.count().values())
                 app.close()
         seconds = time.perf_counter() - began
+    if mentions != rounds * FEEDS * POSTS:
+        raise RuntimeError(f"{mentions} mentions of {rounds * FEEDS * POSTS} posts that name the brand")
     if books.gaps:
         raise RuntimeError(f"the books do not balance: {books.gaps}")
     rate = mentions / seconds

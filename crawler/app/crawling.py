@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,9 @@ class _CrawlJob:
         self.crew = CrawlCrew(child_main, child_arguments(app), Limits(), self._finished, self._failed)
         self.ended_since_work = 0
         self.renewed = time.monotonic()
+        # The stages work beside the crawl: a model that thinks must not keep the next sites waiting.
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="stages")
+        self.working: Future[Worked] | None = None
 
     def run(self) -> None:
         """Until every wanted source has been crawled or is held by somebody else for too long."""
@@ -109,10 +113,13 @@ class _CrawlJob:
             self.crew.poll(0.5)
             self._renew()
             self._work_meanwhile()
+        if self.working is not None:
+            self._worked(self.working)
 
     def close(self) -> None:
-        """End the children; runs that did not end are given back."""
+        """End the children; runs that did not end are given back. The stages end what they have in hand."""
         left = self.crew.kill()
+        self.worker.shutdown()
         for run_id in left:
             if run_id in self.runs:
                 self.app.store.runs.release(self.runs.pop(run_id))
@@ -156,9 +163,15 @@ class _CrawlJob:
 
     def _work_meanwhile(self) -> None:
         """Tickets need not wait for the slowest site: work whenever some run has ended."""
-        if self.ended_since_work and self.runs:
+        if self.working is not None and self.working.done():
+            self._worked(self.working)
+        if self.ended_since_work and self.runs and self.working is None:
             self.ended_since_work = 0
-            _add(self.crawled.worked, work(self.app))
+            self.working = self.worker.submit(work, self.app)
+
+    def _worked(self, done: Future[Worked]) -> None:
+        self.working = None
+        _add(self.crawled.worked, done.result())
 
     def _give_up(self) -> None:
         for name in self.left:
