@@ -6,7 +6,7 @@ Importing this package is light; the model and its libraries load when an `Analy
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from crawler.model import Analysis, Tone
 if TYPE_CHECKING:
     from sentiment.intent import IntentResult
     from sentiment.tone import Probabilities, ToneModel
+    from sentiment.toward import Toward
 
 __all__ = ["Analyser"]
 
@@ -55,10 +56,12 @@ class Analyser:
             for text, target, hint in zip(texts, targets, known, strict=True)
         ]
         scores, cut = model.scores(texts, targets, languages)
-        _toward(model, texts, targets, languages, scores)
+        about = _toward(model, texts, targets, languages)
+        for row, found in about.items():
+            scores[row] = found.tones
         wishes = [
-            intent.detect(text, target, (float(row[0]), float(row[1]), float(row[2])))
-            for text, target, row in zip(texts, targets, scores, strict=True)
+            intent.detect(text, target, _three(scores[row]), about[row].about if row in about else None)
+            for row, (text, target) in enumerate(zip(texts, targets, strict=True))
         ]
         return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
 
@@ -72,34 +75,40 @@ class Analyser:
 
 
 def _toward(
-    model: ToneModel,
-    texts: Sequence[str],
-    targets: Sequence[str | None],
-    languages: Sequence[str],
-    scores: Probabilities,
-) -> None:
-    """Where a text is asked about several times, once for each name in it, put the tone toward each into `scores`."""
+    model: ToneModel, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]
+) -> dict[int, Toward]:
+    """By row: the tone toward its target where the text speaks of several names.
+
+    The names are those that the same text is asked about, else what looks like a name.
+    """
     from sentiment import toward
 
     asked: dict[str, list[int]] = {}
     for row, (text, target) in enumerate(zip(texts, targets, strict=True)):
         if target:
             asked.setdefault(text, []).append(row)
+    by_row: dict[int, Toward] = {}
     for text, rows in asked.items():
         names = list(dict.fromkeys(str(targets[row]) for row in rows))
-        if len(names) < 2:
-            continue
-        language = languages[rows[0]]
+        if len(names) > 1:
+            found = toward.tones(text, names, _scorer(model, languages[rows[0]]))
+        else:
+            found = [toward.alone(text, names[0], model.knows)]
+        decided = {name: part for name, part in zip(names, found, strict=True) if part}
+        by_row |= {row: decided[str(targets[row])] for row in rows if str(targets[row]) in decided}
+    return by_row
 
-        def score(parts: Sequence[str], language: str = language) -> list[tuple[float, float, float]]:
-            found = model.scores(parts, [None] * len(parts), [language] * len(parts))[0]
-            return [(float(row[0]), float(row[1]), float(row[2])) for row in found]
 
-        found = toward.tones(text, names, score)
-        for row in rows:
-            tones = found[names.index(str(targets[row]))]
-            if tones:
-                scores[row] = tones
+def _three(scores: Probabilities) -> tuple[float, float, float]:
+    return float(scores[0]), float(scores[1]), float(scores[2])
+
+
+def _scorer(model: ToneModel, language: str) -> Callable[[Sequence[str]], list[tuple[float, float, float]]]:
+    def score(parts: Sequence[str]) -> list[tuple[float, float, float]]:
+        found = model.scores(parts, [None] * len(parts), [language] * len(parts))[0]
+        return [_three(row) for row in found]
+
+    return score
 
 
 def _analysis(language: str, scores: Probabilities, wish: IntentResult, cut: bool, model: str) -> Analysis:

@@ -7,7 +7,7 @@ results. Standard library only.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ MAX_CLAUSES: Final = 60
 _NAME: Final = re.compile(r"ent(\d)x")
 
 _FOLD: Final = str.maketrans({"ё": "е", "’": "'", "ʼ": "'", "`": "'", "\x00": " "})
+_CYRILLIC_WORD: Final = re.compile(r"[\u0400-\u04ff'-]+")
+_LAST: Final = re.compile(r"(?:ами|ями|ой|ей|ом|ем|ею|ою|ий|ый|ая|ия|[аеиоуыьюяйіїє])$")  # of an inflected name
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 CONTRAST: Final = (
     r"but|while|whereas|although|though|even though|however|yet|instead|luckily|thankfully|on the other hand|unlike|"
@@ -47,6 +49,8 @@ CALM: Final = re.compile(
     r"unchanged|not part of|no comment|has not seen|next to|floor|не измени\w+|не участву\w+|не видят|этаже|рядом с|"
     r"не змінил\w+|не фігуру\w+|не бачать|поверсі|поруч"
 )
+_OPENS: Final = re.compile(r"[.!?…:;\n\"«“(—–-]\s*$|(?:^|\s)[@#]\w+\W*$")
+_NAMELIKE: Final = re.compile(r"(?<![\w@#])[A-ZА-ЯЁІЇЄҐ][\w'’-]{2,40}")
 _HEADS: Final = re.compile(
     r"^ (?:card|voucher|phone|router|laptop|sim|coupon|gift card|account|app|bonus|points|discount)(?!\w)"
 )
@@ -63,14 +67,19 @@ class Clause:
 
 
 def forms(name: str) -> re.Pattern[str] | None:
-    """The name and its other endings: of words of five letters and more the last two may change."""
+    """The name in any case: Cyrillic words with other endings, Latin ones with a plural or possessive s."""
     folded = " ".join(name.lower().translate(_FOLD).split())
     if not folded:
         return None
-    words = folded.split(" ")
-    stems = [re.escape(word) if len(word) < 5 else re.escape(word[:-2]) + r"\w{0,5}" for word in words]
-    left = r"(?<!\w)" if words[0][0].isalnum() else ""
-    return re.compile(left + r"\s+".join(stems) + r"(?!\w)")
+    left = r"(?<!\w)" if folded[0].isalnum() else ""
+    return re.compile(left + r"\s+".join(_endings(word) for word in folded.split(" ")) + r"(?!\w)")
+
+
+def _endings(word: str) -> str:
+    if not _CYRILLIC_WORD.fullmatch(word):
+        return re.escape(word) + r"(?:'?s)?"
+    stem = word if len(word) < 5 else _LAST.sub("", word)
+    return re.escape(stem) + (r"\w{0,3}" if len(stem) > 3 else r"\w{0,2}" if len(stem) == 3 else "")
 
 
 def named(text: str, names: Sequence[str]) -> tuple[str, list[int]]:
@@ -80,7 +89,8 @@ def named(text: str, names: Sequence[str]) -> tuple[str, list[int]]:
     """
     low = _URL.sub(" ", text.lower().translate(_FOLD))
     spots: dict[tuple[int, int], int] = {}
-    for number, name in enumerate(names[:MAX_NAMES]):
+    # The longest first: of "Ladna" and "Ladna Pay" the second must not lose its word to the first.
+    for number, name in sorted(enumerate(names[:MAX_NAMES]), key=lambda entry: -len(entry[1])):
         pattern = forms(name)
         for hit in pattern.finditer(low) if pattern else ():
             if not any(start < hit.end() and hit.start() < end for start, end in spots):
@@ -92,6 +102,21 @@ def named(text: str, names: Sequence[str]) -> tuple[str, list[int]]:
         at = end
     present = set(spots.values())
     return "".join([*parts, low[at:]]), [number if number in present else -1 for number in range(len(names))]
+
+
+def guess(text: str, target: str, common: Callable[[str], bool]) -> list[str]:
+    """Words of `text` that look like other names: capitalised inside a sentence, or at its start when not `common`.
+
+    A guess: use it only where what follows from it is plain. At most MAX_NAMES - 1, each once.
+    """
+    own = forms(target.lstrip("@#"))
+    found: dict[str, str] = {}
+    for hit in _NAMELIKE.finditer(text):
+        low = hit.group().lower().translate(_FOLD)
+        opens = not text[: hit.start()].strip() or _OPENS.search(text[: hit.start()])
+        if not (own and own.search(low)) and not (opens and common(low)):
+            found.setdefault(low[:5], hit.group())
+    return list(found.values())[: MAX_NAMES - 1] if not text.isupper() else []
 
 
 def split(low: str) -> list[Clause]:

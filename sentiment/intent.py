@@ -78,18 +78,19 @@ class _Evidence:
     reason: str
 
 
-def detect(text: str, target: str | None = None, tone: Tones | None = None) -> IntentResult:
+def detect(text: str, target: str | None = None, tone: Tones | None = None, about: str | None = None) -> IntentResult:
     """Decide from wording; empty text is `other`. Of a long text only what speaks of `target`. Never raises.
 
     `tone`, the (negative, neutral, positive) probabilities of any model, leans complaint and praise to one side, which
-    helps where the wording is in no list; questions and flags never look at it.
+    helps where the wording is in no list; questions and flags never look at it. `about` is what the text says of the
+    target where it speaks of others too: only that praises or complains.
     """
     shown = window(text, target)[0] if target else text[:MAX_CHARS]
     low = shown.lower().translate(_FOLD)
     plain = " ".join(_URL.sub(" ", low).split())
     scripts = _scripts(plain)
     named = flags(plain, scripts)
-    found = _found(low, plain, scripts, tone)
+    found = _found(low, plain, scripts, tone, plain if about is None else about)
     if not found[Intent.QUESTION]:
         found[Intent.COMPLAINT] += [
             _Evidence(THREATENED[flag], f"{flag} wording") for flag in named if flag in THREATENED
@@ -119,14 +120,16 @@ def _scripts(plain: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _found(low: str, plain: str, scripts: frozenset[str], tone: Tones | None) -> dict[Intent, list[_Evidence]]:
+def _found(
+    low: str, plain: str, scripts: frozenset[str], tone: Tones | None, said: str
+) -> dict[Intent, list[_Evidence]]:
     own = _PERSONAL.search(plain) is not None
     news = [] if own else _cues(cues("news", scripts), plain)
     bad, good = _lean(tone, len(plain) > LONG, own and not _LINK_OR_CUT.search(low)) if tone else ([], [])
     return {
         Intent.QUESTION: _question(low, plain, scripts, news),
-        Intent.COMPLAINT: _complaint(plain, scripts) + news + bad,
-        Intent.PRAISE: _praise(plain, scripts) + news + good,
+        Intent.COMPLAINT: _complaint(said, scripts) + news + bad,
+        Intent.PRAISE: _praise(said, scripts) + news + good,
     }
 
 

@@ -98,6 +98,7 @@ class ToneModel:
             self._voter = Voter.load(self.folder / part)
             part = "tokenizer.json"
             self._tokenizer = _load_tokenizer(self.folder)
+            self._vocabulary: dict[str, int] = self._tokenizer.get_vocab()
             part = "model.onnx"
             self._session = _load_session(self.folder / part)
         except Exception as error:  # the libraries raise classes of their own for a bad file
@@ -105,6 +106,10 @@ class ToneModel:
         workers = threads or default_threads()
         self._pool = ThreadPoolExecutor(workers, "tone") if workers > 1 else None
         self.scores(["ok"], [None], ["en"])
+
+    def knows(self, word: str) -> bool:
+        """Whether a lower-case word is one piece of the tokenizer's vocabulary: frequent in what the model read."""
+        return word in self._vocabulary
 
     def scores(
         self, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -25,6 +26,8 @@ _ONE: Final = re.compile(
 Scorer = Callable[[Sequence[str]], Sequence[tuple[float, float, float]]]
 
 MAX_CHARS: Final = 6000
+SHORT: Final = 300  # longer posts have too many capitals to guess names from
+_CLUTTER: Final = re.compile(r"https?://|(?<!\w)rt @|#\w", re.IGNORECASE)  # capitals mean little there
 MODEL_SHARE: Final = 1.2  # of the model's margin between positive and negative in a clause's verdict
 WORDS_SHARE: Final = 0.45  # of the evidence of praise less that of complaint
 WORDS_CAP: Final = 3.0
@@ -36,16 +39,50 @@ STEEP: Final = 1.5  # from verdict to logits
 NEUTRAL: Final = 0.95  # neutral logit: PLAIN * STEEP and a little
 
 
-def tones(text: str, names: Sequence[str], score: Scorer) -> list[tuple[float, float, float] | None]:
-    """(negative, neutral, positive) toward each of `names`, or None where the clauses do not decide.
+@dataclass(frozen=True, slots=True)
+class Toward:
+    """(negative, neutral, positive) toward one name, and what the text says about it (lower-cased, without names)."""
+
+    tones: tuple[float, float, float]
+    about: str
+
+
+def tones(text: str, names: Sequence[str], score: Scorer) -> list[Toward | None]:
+    """What a text says toward each of `names`, or None where the clauses do not decide.
 
     `score` gives the tone model's probabilities of texts. Of fewer than two names in the text nothing is decided.
     """
     low, placed = clauses.named(text[:MAX_CHARS], names)
     if len({number for number in placed if number >= 0}) < 2:
         return [None] * len(names)
-    verdicts = _verdicts(clauses.split(low), low, score)
-    return [_probabilities(verdicts[number]) if number in verdicts else None for number in placed]
+    parts = clauses.split(low)
+    verdicts = _verdicts(parts, low, score)
+    return [_toward(parts, number, verdicts[number]) if number in verdicts else None for number in placed]
+
+
+def alone(text: str, target: str, common: Callable[[str], bool]) -> Toward | None:
+    """The same for one name whose rivals nobody has named: only where wording alone sets it against another.
+
+    `common` says whether a lower-case word is an everyday one.
+    """
+    if len(text) > SHORT or _CLUTTER.search(text):
+        return None
+    rivals = [name for name in clauses.guess(text, target, common) if intent.leaning(name) == 0]
+    low, placed = clauses.named(text, [target, *rivals])
+    if placed[0] < 0 or len(set(placed)) < 2:
+        return None
+    parts = clauses.split(low)
+    verdicts = _verdicts(parts, low, lambda texts: [(0.0, 1.0, 0.0)] * len(texts))
+    own = verdicts[placed[0]]
+    against = any(own * value < 0 and abs(value) >= PLAIN for value in verdicts.values())
+    return _toward(parts, placed[0], own) if abs(own) >= PLAIN and against else None
+
+
+def _toward(parts: list[Clause], number: int, verdict: float) -> Toward:
+    about = (
+        clauses.bare(part.text) for part, names in zip(parts, clauses.subjects(parts), strict=True) if number in names
+    )
+    return Toward(_probabilities(verdict), ". ".join(about))
 
 
 def _probabilities(verdict: float) -> tuple[float, float, float]:
