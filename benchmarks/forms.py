@@ -145,9 +145,12 @@ def _read(name: _Name, row: str) -> None:
         forms = [form.strip() for form in row[3:].split(";")]
         name.sentences += [("en", frame, form) for form in forms for frame in CASES["en"][0]]
     else:
-        cases = zip(CASES[row[:2]], row[3:].split("|"), strict=True)
+        table = zip(CASES[row[:2]], row[3:].split("|"), strict=True)
         name.sentences += [
-            (row[:2], frame, form.strip()) for frames, forms in cases for form in forms.split("/") for frame in frames
+            (row[:2], frame, form.strip())
+            for frames, written in table
+            for form in written.split("/")
+            for frame in frames
         ]
 
 

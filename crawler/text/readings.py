@@ -29,7 +29,7 @@ Reading = tuple[str, Sequence[int]]
 def readings(folded: str) -> list[Reading]:
     """Other readings of the text, each with the offset in `folded` of every position of it and of its end.
 
-    At most six; none for a text without mixed scripts and without a letter thrice in a row. Linear in the text.
+    At most eleven; none for a text without mixed scripts and without a letter thrice in a row. Linear in the text.
     """
     texts = [folded]
     if _MIXED.search(folded):

@@ -1,7 +1,7 @@
 """Word forms of names: what an entity of the config may look like in text.
 
 `name_of(entity)` gives what the matcher needs: keys for the automaton and a second look at each place where one stands.
-Everything is made by rule from the grammar and the scripts of Ukrainian, Russian and English; there is no list of names.
+Everything is made by rule from the grammar and the scripts of Ukrainian, Russian and English, not from lists of names.
 """
 
 from __future__ import annotations

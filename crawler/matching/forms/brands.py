@@ -9,6 +9,13 @@ from crawler.matching.forms.name import Name, Span, Written, as_written, parts_o
 from crawler.matching.forms.phrases import LANGUAGES, Phrase, declined, spelled
 from crawler.matching.forms.scripts import CYRILLIC, LATIN, cyrillised, languages_of, romanised, slipped, twin
 
+# Words of trade that compounds end in; people write such names in two words, or with a hyphen.
+_COMPOUND = re.compile(
+    "([^\\W\\d_]{3,})(банк|bank|газ|gas|світ|svit|маркет|market|пошта|почта|poshta|post|сервіс|сервис|service|торг|trade|"
+    "трейд|буд|строй|stroy|тех|tech|телеком|telecom|нафта|нефть|енерго|энерго|energo|energy|кредит|credit|страх|card|"
+    "кард|pay|пей|пэй|фарм|pharm|авто|auto|груп|групп|group|фінанс|финанс|finance|інвест|инвест|invest|софт|soft|шоп|"
+    "shop|центр|center|фуд|food|таксі|такси|taxi|транс|trans|пром|prom|медіа|медиа|media|мобайл|mobile|net|нет)$"
+)
 _SHORTEST_HEARD = 4
 _LONGEST_TWIN = 5
 _LONGEST_GLUED = 3
@@ -47,6 +54,10 @@ def _phrases(text: str) -> Iterator[str]:
         return
     if CYRILLIC.search(" ".join(words)):
         yield from _declined(words)
+    if len(words) == 1 and (seam := _COMPOUND.match(words[0])):
+        halves = (seam[1], seam[2])
+        forms = declined(halves) if CYRILLIC.search(words[0]) else (halves,)
+        yield from (joint.join(form) for form in forms for joint in "- ")
     for phrase in _latin(words):
         yield from _joined(phrase)
     if not CYRILLIC.search(" ".join(words)) and LATIN.search(" ".join(words)):

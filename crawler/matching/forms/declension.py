@@ -77,7 +77,8 @@ def _uk_neuter_doubled(word: str) -> Table:
 
 def _uk_o(word: str) -> Table:
     stem = word[:-1]
-    return _table([stem], word, N="=", G="а", D="у ові", A="= а", I="ом", L="у ові і", V="= е у")
+    table = _table([stem], word, N="=", G="а", D="у ові", A="= а", I="ом", L="у ові і", V="= е у")
+    return table | {"L": (*table["L"], stem[:-1] + _SOFTENED.get(stem[-1], stem[-1]) + "і")}
 
 
 def _uk_neuter_e(word: str) -> Table:
@@ -94,7 +95,7 @@ def _uk_masculine(word: str) -> Table:
     else:
         table = _table(stems, word, N="=", G="а у", D="у ові", A="= а", I="ом", L="і у ові", V="е у")
     table["V"] += tuple(stem[:-1] + _CALLED[stem[-1]] + "е" for stem in stems if stem[-1] in _CALLED)
-    if word.endswith(("ар", "яр", "ир")) and syllables(word) > 1:
+    if word.endswith(("ар", "яр", "ир", "ор")) and syllables(word) > 1:
         table = merged(table, _table(stems, word, G="я", D="ю еві", A="я", I="ем", L="ю еві і", V="ю"))
     return table
 
@@ -109,7 +110,8 @@ def _uk_feminine_third(word: str) -> Table:
     bare = word.removesuffix("ь")
     stems = _broadened(bare)
     double = bare + bare[-1] if len(bare) > 1 and bare[-2] in _VOWELS and bare[-1] not in "бпвмфр" else bare
-    return _table(stems, word, N="=", G="і", D="і", A="=", L="і", V="е") | {"I": (double + "ю",)}
+    instrumental = bare + "'ю" if bare[-1] in "бпвмф" else double + "ю"
+    return _table(stems, word, N="=", G="і", D="і", A="=", L="і", V="е") | {"I": (instrumental,)}
 
 
 def _uk_short(word: str) -> Table:
@@ -165,9 +167,9 @@ def uk_oblique(word: str, *, soft: bool = False) -> list[str]:
 
     `soft`: the word is given without its "ь".
     """
-    if word.endswith("ець" if not soft else "ец") and syllables(word) > 1:
-        core = word[:-3] if not soft else word[:-2]
-        return [core + ("йц" if core[-1:] in _VOWELS else "ц")]
+    if soft and word.endswith(("ец", "єц")) and syllables(word) > 1:
+        core = word[:-2]
+        return [core + ("йц" if core[-1:] in _VOWELS else "ьц" if core[-1:] == "л" else "ц")]
     if soft and re.fullmatch("[^аеиоуюяіїє]{2}ец", word):  # Швець - Шевця
         return [word[0] + "е" + word[1] + "ц", word]
     dropped = _dropped(word, soft=soft)
@@ -249,7 +251,9 @@ def ru_oblique(word: str, *, soft: bool = False) -> list[str]:
     if word.endswith("ец") and syllables(word) > 1 and not soft:
         core = word[:-2]
         return [core + ("йц" if core[-1:] in _VOWELS else "ьц" if core[-1:] == "л" else "ц")]
-    return [word, *_dropped(word, soft=soft)]
+    if word.endswith("яц") and not soft:
+        return [word[:-2] + "йц", word]
+    return [word, *_dropped(word, soft=soft), *(["льв"] if word == "лев" else [])]
 
 
 def _ru_masculine(word: str) -> Table:
@@ -327,9 +331,10 @@ _UK: tuple[_Rule, ...] = (
     (("я",), (_uk_feminine_soft,)),
     (("о",), (_uk_o,)),
     (("е",), (_uk_neuter_e,)),
-    (("ець",), (_uk_masculine_soft,)),
-    (("ість",), (_uk_feminine_third,)),
+    (("ець", "єць"), (_uk_masculine_soft,)),
+    (("ість", "любов"), (_uk_feminine_third,)),
     (("ь",), (_uk_masculine_soft, _uk_feminine_third)),
+    (("ч", "ж", "ш", "щ"), (_uk_masculine, _uk_feminine_third)),
     (("ий",), ()),
     (("й",), (_uk_short,)),
     (("и", "і", "ї"), (_uk_plural,)),
@@ -358,7 +363,7 @@ def _noun(word: str, language: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def noun(word: str, language: str) -> Table:
     """The cases of a noun; a word that can be none gives an empty table, an indeclinable one itself in all cases."""
-    return dict(_noun(word, language)) if len(word) > 2 else fixed(word)
+    return dict(_noun(word, language)) if len(word) > 1 else fixed(word)
 
 
 def adjective(word: str, language: str) -> Table:

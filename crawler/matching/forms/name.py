@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ Written = Callable[[int, int], str]
 Place = Callable[[str, int, int, Written], Span | None]
 """(folded text, start, end of a key that stands there as whole words, written) -> where the name stands, or None."""
 
+_LATIN = re.compile("[à-ɏ]")
 _YO = "\ue001"
 _SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])")
 _APOSTROPHED = re.compile(r"'([^\W\d_]+)")
@@ -39,7 +41,16 @@ def plain(text: str) -> str:
 
 def parts_of(text: str) -> list[str]:
     """The words of a name as configured: parted by blanks, by hyphens and where a capital follows a small letter."""
-    return [word for word in re.split(r"[\s‐-―-]+", _SEAM.sub(" ", text)) if word]
+    return [
+        word for word in re.split(r"[\s‐-―-]+|(?<=[А-яІЇЄҐЁіїєґё])\.(?=[А-яІЇЄҐЁіїєґё])", _SEAM.sub(" ", text)) if word
+    ]
+
+
+def unaccented(form: str) -> str:
+    """A Latin form without its diacritics, which many leave out: Núñez - nunez."""
+    if form.isascii() or not _LATIN.search(form):
+        return form
+    return "".join(char for char in unicodedata.normalize("NFKD", form) if not unicodedata.combining(char))
 
 
 def refold(forms: set[str]) -> frozenset[str]:
@@ -47,6 +58,7 @@ def refold(forms: set[str]) -> frozenset[str]:
     found = {form.replace("ё", "е") for form in forms if form}
     apostrophed = [form for form in found if "'" in form]
     found |= {form.replace("'", sign) for form in apostrophed for sign in ("", '"')}
+    found |= {unaccented(form) for form in found}
     return frozenset(form for form in found if form.strip())
 
 

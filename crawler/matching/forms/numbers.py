@@ -40,7 +40,7 @@ def number_in(folded: str) -> tuple[str, str] | None:
 
 
 def number(digits: str) -> Name:
-    """The number as a Name: as one run of digits in groups, or with a country's letters or "№" (folded to "no") glued on."""
+    """The number as a Name: as one run of digits, in groups, or with a country or "№" (folded to "no") glued on."""
     keys = {digits, *(" ".join(groups) for groups in _grouped(digits))}
     return Name(frozenset(keys | {prefix + digits for prefix in ("ua", "ru", "no")}), _place)
 

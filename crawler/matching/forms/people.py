@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun
-from crawler.matching.forms.name import plain
+from crawler.matching.forms.name import plain, unaccented
 from crawler.matching.forms.scripts import CYRILLIC, cyrillised, languages_of, romanised, spellings
 
 Cases = frozenset[str]
@@ -24,9 +24,8 @@ ANY_PATRONYMIC = re.compile(
     r"(?:[оеєй]вич|йович|[илкнмь]ич|[лкмн]іч|ыч)(?:а|у|ем|еві|е|і)?$|(?:[оеєії]вн|[иі]чн)(?:а|и|і|у|ою|ой|ы|е|о)$"
     r"|(?:ovych|ovich|evich|yovych|iovych|ievich|eevich|ivna|yivna|iivna|ovna|evna|ichna|ych|ich)$"
 )
-_SURNAME = re.compile(
-    r"(?:енко|ченко|чук|щук|юк|ський|цький|зький|ська|цька|зька|ский|цкий|ская|цкая|[оеє]ва?|[иіїы]на?|ко|ець|ых|их)$"
-)
+_PERHAPS_SURNAME = re.compile(r"(?:[оеєё]ва?|[иіїы]на?|ий|ій|ый)$")
+_SURNAME = re.compile(r"(?:енко|ченко|чук|щук|юк|ський|цький|зький|ська|цька|зька|ский|цкий|ская|цкая|ко|ець|ых|их)$")
 # Names of men that end like names of women: a closed class of the grammar, not a register of names.
 _MEN_IN_A = frozenset(
     "микола ілля илья микита никита лука хома фома кузьма сава савва данила гаврила фока сила ярема".split()
@@ -45,23 +44,31 @@ class Person:
     family: str
 
 
-def person_of(text: str) -> Person | None:
-    """The parts of a configured name; None for a single word.
+def people_of(text: str) -> list[Person]:
+    """The ways to take a configured name apart, the likeliest first; none for a single word.
 
-    Given name first unless a comma, a patronymic at the end or the endings say otherwise.
+    Given name first unless a comma, a patronymic at the end or the endings say otherwise; where an ending may be of
+    either part (Любов Ткач, Громов Глеб), both ways.
     """
     inverted = "," in text
     words = [word.strip(".") for word in plain(text.replace(",", " ")).split()]
     words = [word for word in words if word.strip("'\"")]
     if len(words) < 2:
-        return None
+        return []
     if len(words) == 2:
-        turned = inverted or (_SURNAME.search(words[0]) and not _SURNAME.search(words[1]))
-        given, family = (words[1], words[0]) if turned else (words[0], words[1])
-        return Person(given, "", family)
+        return _two_words(*words, inverted=inverted)
     if inverted or _PATRONYMIC.search(words[2]):
-        return Person(words[1], " ".join(words[2:]), words[0])
-    return Person(words[0], " ".join(words[1:-1]), words[-1])
+        return [Person(words[1], " ".join(words[2:]), words[0])]
+    return [Person(words[0], " ".join(words[1:-1]), words[-1])]
+
+
+def _two_words(first: str, second: str, *, inverted: bool) -> list[Person]:
+    straight, turned = Person(first, "", second), Person(second, "", first)
+    if inverted or (_SURNAME.search(first) and not _SURNAME.search(second)):
+        return [turned]
+    if not _PERHAPS_SURNAME.search(first) or _SURNAME.search(second) or not CYRILLIC.search(first):
+        return [straight]
+    return [straight] if _PERHAPS_SURNAME.search(second) else [straight, turned]
 
 
 def genders(person: Person) -> str:
@@ -73,7 +80,9 @@ def genders(person: Person) -> str:
             return "m"
     if person.given in _MEN_IN_A:
         return "m"
-    return "f" if person.given.endswith(("а", "я")) else "mf" if person.given.endswith("ь") else "m"
+    if person.given.endswith(("а", "я")):
+        return "f"
+    return "mf" if person.given.endswith(("ь", "ов")) or not CYRILLIC.search(person.given) else "m"
 
 
 def given_forms(name: str, of: Languages = BOTH) -> Forms:
@@ -110,13 +119,14 @@ def _forms(tables: list[Table], name: str, of: Languages) -> Forms:
     if not CYRILLIC.search(name) and len(name) > 2:
         latin += [reading for language in BOTH for reading in cyrillised(name, language)]
     for spelling in latin:
-        found.setdefault(bare(spelling), set()).update(CASES)
+        for form in (bare(spelling), spelling.replace("'", "")):
+            found.setdefault(form, set()).update(CASES)
     return {form: frozenset(cases) for form, cases in found.items()}
 
 
 def bare(form: str) -> str:
     """A form as it is compared: no ё, no apostrophes of any sort."""
-    return form.replace("ё", "е").replace("'", "").replace('"', "")
+    return unaccented(form.replace("ё", "е").replace("'", "").replace('"', ""))
 
 
 def _romanised(name: str, of: Languages) -> list[str]:
@@ -126,18 +136,24 @@ def _romanised(name: str, of: Languages) -> list[str]:
         for word in words if language in of else words[1:4]:
             for spelling in romanised(word, language):
                 found[spelling] = None
-                found[spelling.replace("ks", "x")] = None
                 if spelling.startswith(("yu", "iu")):
                     found["ju" + spelling[2:]] = None
     return list(found)
 
 
 def _name_table(word: str, language: str) -> Table:
-    table = noun(word, language) if re.fullmatch("[а-яіїєґё']{3,}", word) else fixed(word)
+    if not re.fullmatch("[а-яіїєґё']{2,}", word):
+        return fixed(word)
+    table = _animate(noun(word, language), word)
     if language == "ru" and word.endswith("ич"):
         talked = word[: -len("ович")] + "ыч" if word.endswith("ович") else word[: -len("евич")] + "ич"
         table = merged(table, noun(talked, "ru")) if word.endswith(("ович", "евич")) else table
     return table or fixed(word)
+
+
+def _animate(table: Table, word: str) -> Table:
+    """A man's name in the accusative is as in the genitive: Ростислава Жука, while Ростислава Жук is a woman."""
+    return table | {"A": table["G"]} if "G" in table and re.search("[^аяьв]$|[^о]в$", word) else table
 
 
 def _double(word: str, language: str, gender: str) -> Table:
@@ -157,13 +173,14 @@ def _family_table(word: str, language: str, gender: str) -> Table:
         return fixed(word)
     if gender == "f":
         return _woman(word, language)
-    if re.search(r"(?:[оеєё]в|[ыиії]н)$", word) and not word.endswith(("швин", "двін")):
+    if re.search(r"(?:[оеєёії]в|[ыиії]н)$", word) and not word.endswith(("швин", "двін")):
         return _possessive(word, language)
-    if _ADJECTIVAL.search(word) and (table := adjective(word, language)):
-        return merged(table, {"V": (word,)}) if not word.endswith(("а", "я")) else noun(word, language)
-    if word.endswith("ко") or word.endswith("о"):
-        return noun(word, "uk") if language == "uk" and not word.endswith(("аго", "ово")) else fixed(word)
-    return noun(word, language) or fixed(word)
+    if word.endswith("о"):
+        return _animate(noun(word, "uk"), word) if language == "uk" else fixed(word)
+    table = _animate(noun(word, language), word)
+    if _ADJECTIVAL.search(word) and not word.endswith(("а", "я")):
+        table = merged(adjective(word, language), {"V": (word,)}, table)
+    return table or fixed(word)
 
 
 def _woman(word: str, language: str) -> Table:
@@ -176,6 +193,8 @@ def _woman(word: str, language: str) -> Table:
         return merged(possessive, noun(word, language)) if re.search("[ыиії]на$", word) else possessive
     if re.search(r"(?:ая|яя|[сцз]ька|[бдзлмнрст]на)$", word):
         return adjective(word, language) or noun(word, language)
+    if language == "uk" and word.endswith("а"):  # Біла is declined as an adjective, Сорока as a noun
+        return merged(noun(word, language), adjective(word, language))
     return noun(word, language) if word.endswith(("а", "я")) else fixed(word)
 
 
@@ -186,6 +205,6 @@ def _possessive(word: str, language: str) -> Table:
     else:
         ends = {"N": "", "G": "а", "D": "у ові", "A": "а", "I": "им ом", "L": "у ові і", "V": " е у"}
     table = {case: tuple(word + end for end in row.split(" ")) for case, row in ends.items()}
-    broad = re.sub("ів$", "ов", word) if language == "uk" else word
-    stems = {broad, re.sub("їв$", "єв", word)} - {word} if language == "uk" else set()
+    broad = {re.sub("ів$", vowel + "в", word) for vowel in "ое"} | {re.sub("їв$", "єв", word)}
+    stems = broad - {word} if language == "uk" else set()
     return merged(table, *({c: tuple(s + e for e in r.split(" ")) for c, r in ends.items() if c != "N"} for s in stems))

@@ -13,6 +13,7 @@ from crawler.matching.forms.brands import brand
 from crawler.matching.forms.name import Name, Span, Written, refold, stretched_end
 from crawler.matching.forms.people import (
     ANY_PATRONYMIC,
+    Cases,
     Forms,
     Person,
     bare,
@@ -20,7 +21,7 @@ from crawler.matching.forms.people import (
     genders,
     given_forms,
     languages,
-    person_of,
+    people_of,
 )
 
 _WINDOW = 48
@@ -45,11 +46,16 @@ class _Token:
 
 def person(text: str) -> Name:
     """The person as a Name; a single word is a name that counts wherever it stands, in any of its cases."""
-    parts = person_of(text)
-    if parts is None:
+    readers = [_Reader(parts) for parts in people_of(text)]
+    if not readers:
         return _bare_surname(text)
-    reader = _Reader(parts)
-    return Name(refold(reader.keys()), reader.place)
+    keys = refold(set().union(*(reader.keys() for reader in readers)))
+
+    def place(text: str, start: int, end: int, written: Written) -> Span | None:
+        found = (reader.place(text, start, end, written) for reader in readers)
+        return next(filter(None, found), None)
+
+    return Name(keys, place)
 
 
 def _bare_surname(text: str) -> Name:
@@ -101,45 +107,46 @@ class _Reader:
             return self._without_family(text, start, end, cases, written)
         return None
 
-    def _before(self, text: str, start: int, cases: frozenset[str], written: Written) -> Span | None:
+    def _before(self, text: str, start: int, cases: Cases, written: Written) -> Span | None:
+        """What stands in front of the surname: first name, first name and patronymic, or initials."""
         first = _token_before(text, start)
-        if (
-            first is None
-            or text[first.end : start] not in (" ", "")
-            or (text[first.end : start] == "" and not first.dotted)
-        ):
+        if first is None or (first.end == start and not first.dotted):
             return None
         second = _token_before(text, first.start)
-        if not first.dotted and not first.initial and (own := self.given.get(bare(first.text))) and own & cases:
+        if not first.dotted and self._is_given(first, cases):
             return first.start, start
         if first.initial and not self._capital(first, written):
             return None
         if first.initial and second and second.initial and second.dotted == first.dotted:
             good = second.text in self.firsts and self._is_second(first.text)
             return (second.start, start) if good else None
-        if second and not second.initial and not second.dotted and bare(second.text) in self.given:
-            if (self._is_middle(first, cases)) and self.given[bare(second.text)] & cases:
-                return second.start, start
-        if first.initial and first.text in self.firsts and not (second and second.initial and second.dotted):
-            return first.start, start
-        return (first.start, start) if self._is_pair(first, written) else None
+        if second and not second.dotted and self._is_given(second, cases) and self._is_middle(first, cases):
+            return second.start, start
+        good = (first.initial and first.text in self.firsts) or self._is_pair(first, written)
+        return (first.start, start) if good else None
 
-    def _after(self, text: str, start: int, end: int, cases: frozenset[str], written: Written) -> Span | None:
+    def _after(self, text: str, start: int, end: int, cases: Cases, written: Written) -> Span | None:
+        """What stands behind the surname: the same, and with a Latin surname a comma between."""
         first = _token_after(text, end, comma=text[start].isascii())
         if first is None:
             return None
         second = _token_after(text, first.end)
-        if not first.initial and (own := self.given.get(bare(first.text))) and own & cases:
+        if self._is_given(first, cases):
             if first.dotted or second is None:
                 return end, first.end - first.dotted
-            return self._with_father(first, second, own & cases, written)
+            return self._with_father(first, second, written)
         if first.initial and first.text in self.firsts and self._capital(first, written):
-            if second and second.initial and second.dotted == first.dotted and self._capital(second, written):
-                return (end, second.end) if self._is_second(second.text) else None
-            return end, first.end
+            two = second and second.initial and second.dotted == first.dotted and self._capital(second, written)
+            if second is None or not two:
+                return end, first.end
+            return (end, second.end) if self._is_second(second.text) else None
         return (end, first.end) if self._is_pair(first, written) else None
 
-    def _with_father(self, first: _Token, second: _Token, cases: frozenset[str], written: Written) -> Span | None:
+    def _is_given(self, token: _Token, cases: Cases) -> bool:
+        """Whether the token is the first name, in a case that agrees."""
+        return not token.initial and bool(self.given.get(bare(token.text), frozenset()) & cases)
+
+    def _with_father(self, first: _Token, second: _Token, written: Written) -> Span | None:
         """Surname, first name, and then what may be a patronymic: a namesake has another one."""
         if second.initial and (second.dotted or self._capital(second, written)) and self.known:
             return (first.start, second.end) if second.text in self.seconds else None
@@ -149,7 +156,7 @@ class _Reader:
             return None if self.anchored else (first.start, second.end - second.dotted)
         return first.start, first.end
 
-    def _without_family(self, text: str, start: int, end: int, cases: frozenset[str], written: Written) -> Span | None:
+    def _without_family(self, text: str, start: int, end: int, cases: Cases, written: Written) -> Span | None:
         """First name and patronymic alone, unless a surname that is not ours stands beside them."""
         first = _token_before(text, start)
         if first is None or first.dotted or text[first.end : start] != " ":
@@ -171,7 +178,7 @@ class _Reader:
     def _is_second(self, letter: str) -> bool:
         return letter in self.seconds or not self.known
 
-    def _is_middle(self, token: _Token, cases: frozenset[str]) -> bool:
+    def _is_middle(self, token: _Token, cases: Cases) -> bool:
         """Whether the token may stand between first name and surname."""
         if token.initial:
             return self._is_second(token.text)
@@ -217,10 +224,10 @@ def _token_before(text: str, end: int) -> _Token | None:
 
 
 def _token_after(text: str, start: int, *, comma: bool = False) -> _Token | None:
+    """The word behind a blank, behind a comma where that is allowed, or right behind a dot."""
     match = _AFTER.match(text, start)
-    if match is None or (match[1] and not comma) or not match[2]:
-        if match is None or match[1] or start == 0 or text[start - 1] != ".":
-            return None
-    assert match is not None
-    end = match.end(3)
-    return _Token(match.start(3), match.end(), match[3], bool(match[4]), end - match.start(3))
+    if match is None or (match[1] and not comma):
+        return None
+    if not match[2] and (match[1] or start == 0 or text[start - 1] != "."):
+        return None
+    return _Token(match.start(3), match.end(), match[3], bool(match[4]), match.end(3) - match.start(3))

@@ -20,7 +20,9 @@ _MAX_SPELLINGS = 48
 _LAT: dict[str, str] = dict(
     zip("абвдезклмнопрстуфыэьъґі", "a b v d e z k l m n o p r s t u f y e _ _ g i".split(), strict=True)
 )
-_GLIDES = (("y", "y"), ("y", "i"), ("i", "i"), ("i", "y"), ("j", "j"))  # what stands before a vowel, and for "й"
+# What stands before a vowel, and for "й"; "k" is the Cabinet's way: y at the start of a word and i within.
+_GLIDES = (("k", "i"), ("y", "y"), ("y", "i"), ("i", "i"), ("i", "y"), ("k", "y"), ("j", "j"))
+_FEW_GLIDES = (("k", "i"), ("y", "y"), ("i", "i"), ("j", "j"))
 _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # letter: (Ukrainian, Russian)
     "г": (("h", "g"), ("g",)),
@@ -53,9 +55,10 @@ def romanised(name: str, language: str) -> tuple[str, ...]:
             way[0] in _DIACRITICS for char, way in zip(letters, choice, strict=True) if char in hissing
         ):
             continue  # a writer uses diacritics throughout or not at all
-        for glide, short in _GLIDES if "й" in name else _GLIDES[::2]:
+        for glide, short in _GLIDES if "й" in name else _FEW_GLIDES:
             for spelling in _spelled(name, dict(zip(letters, choice, strict=True)) | {"й": short}, glide, language):
                 found.setdefault(spelling)
+                found.setdefault(spelling.replace("ks", "x"))
     return tuple(found)[:_MAX_SPELLINGS]
 
 
@@ -78,6 +81,7 @@ def _spelled(name: str, ways: dict[str, str], glide: str, language: str) -> Iter
 
 def _with_ye(name: str, ways: dict[str, str], glide: str) -> Iterable[str]:
     """ё as yo, o or e; е after a vowel, a soft sign or at the start as ye."""
+    glide = "y" if glide == "k" else glide
     for yo in (glide + "o", "o", "e", glide + "e"):
         for ye in ("e", glide + "e"):
             text = re.sub("ь(?=ё)", "", name).replace("ё", "\x01")
@@ -103,7 +107,7 @@ def _letter(name: str, place: int, ways: dict[str, str], glide: str, language: s
         return ways["й"]
     if char == "ь":  # silent but before a vowel: Ильин - Ilyin, Ilin
         soft = place + 1 < len(name) and name[place + 1] in "иоеа"
-        return "y" if soft and glide == "y" else ""
+        return "y" if soft and glide in "yk" else ""
     if char == "'":
         return ""
     return _LAT.get(char, char).replace("_", "")
@@ -111,6 +115,8 @@ def _letter(name: str, place: int, ways: dict[str, str], glide: str, language: s
 
 def _iotated(char: str, before: str, glide: str, language: str) -> str:
     vowel = {"я": "a", "ю": "u", "є": "e", "ї": "i", "ё": "o"}[char]
+    if glide == "k":
+        glide = "y" if before in " -" else "i"
     if char == "ї":
         return "i" if glide == "i" else glide + "i"
     if char == "ё":
@@ -185,14 +191,18 @@ def to_russian(word: str) -> tuple[str, ...]:
     found = [text.replace("ї", "и").replace("і", "и")]
     if "ї" in text:
         found.append(text.replace("ї", "е").replace("і", "и"))
+    if text.startswith("е"):
+        found.append("э" + found[0][1:])
+    if word.endswith(("ар", "ор", "яр", "ир")):
+        found.append(found[0] + "ь")
     if word.endswith("ій"):
         found.append(found[0][:-2] + "ей")
     if word.endswith("ий") and word[-3:-2] not in "гкх":
         found.append(found[0][:-2] + "ый")
     if word.endswith(("ська", "цька", "зька")):
         found.append(found[0] + "я")
-    bare = [text.replace("'", "ъ") for text in found if "'" in text]
-    return tuple(dict.fromkeys([word, *found, *bare]))
+    found += [text.replace("'", "ъ") for text in found if "'" in text]
+    return tuple(dict.fromkeys([word, *found, *_swapped(found[0], _PATRONYMICS_RU)]))
 
 
 def to_ukrainian(word: str) -> tuple[str, ...]:
@@ -205,6 +215,7 @@ def to_ukrainian(word: str) -> tuple[str, ...]:
     text = re.sub("(ая|яя)$", lambda m: m[0][0], text)
     text = re.sub("(?<=[аеоуіяюєь])е", "є", re.sub("ьё", "йо", text).replace("э", "е"))
     text = re.sub("^и", "і", text).replace("иа", "іа").replace("ия", "ія").replace("ие", "іє").replace("ию", "ію")
+    text = re.sub("(?<=[бпвмфр])ь(?=[яюєї])", "'", text)
     text = text.replace("ьи", "ьї").replace("ъ", "'").replace("ё", "йо" if "йо" in text else "ьо")
     text = text.replace("жьо", "жо").replace("шьо", "шо").replace("чьо", "чо").replace("щьо", "що")
     found = [re.sub("ый$", "ий", text).replace("ы", "и")]
@@ -214,7 +225,29 @@ def to_ukrainian(word: str) -> tuple[str, ...]:
         found.append(found[0][:-2].replace("и", "і") + "ій")
     if word.endswith("ин"):
         found.append(found[0][:-2] + "ін")
-    return tuple(dict.fromkeys([word, *found]))
+    found += [re.sub("ев(а?)$", r"єв\1", text) for text in found if re.search("[^аеоуіїюяєь]ева?$", text)]
+    return tuple(dict.fromkeys([word, *found, *_swapped(word, _PATRONYMICS_UK)]))
+
+
+# How patronymics differ: Сергійович - Сергеевич, Юрійович - Юрьевич, Андріївна - Андреевна, Ігорович - Игоревич.
+_PATRONYMICS_RU = (
+    ("ийович", "еевич ьевич иевич"), ("иёвич", "еевич ьевич иевич"), ("ёвич", "евич"), ("льович", "льевич"),
+    ("рович", "ревич"), ("ииевна", "еевна ьевна"), ("иивна", "еевна ьевна иевна"), ("ивна", "овна евна"),
+)  # fmt: skip
+_PATRONYMICS_UK = (
+    ("еевич", "ійович"), ("ьевич", "ійович ьович"), ("иевич", "ійович"), ("ревич", "рович"), ("евич", "йович"),
+    ("еевна", "іївна"), ("ьевна", "іївна ьівна"), ("иевна", "іївна"), ("овна", "івна"), ("евна", "івна"),
+)  # fmt: skip
+
+
+def _swapped(word: str, endings: Sequence[tuple[str, str]]) -> list[str]:
+    for ending, others in endings:
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            return [
+                word[: -len(ending)].replace("и", "і" if endings is _PATRONYMICS_UK else "и") + one
+                for one in others.split()
+            ]
+    return []
 
 
 def languages_of(name: str) -> tuple[str, ...]:
