@@ -79,7 +79,7 @@ class ApiSpider(SourceSpider):
         if self.settings_.ask is None:
             return [self.first(asking) for asking in askings(self.settings_)]
         values = first_values(self.settings_, {}, None)
-        request = request_of(self.settings_, values, Route(path=self.settings_.ask.path))
+        request = request_of(self.settings_, values, Route(path=self.settings_.ask.path, query={}, when=None))
         request.meta.update(ask=True, chain="ask")
         return [request]
 
@@ -212,7 +212,8 @@ class ApiSpider(SourceSpider):
         """The entries of a feed, under the ids that the API gives the same posts."""
         import re2
 
-        settings = FeedSpider.Settings(url=self.settings_.url, timezone=self.settings_.timezone)
+        given = {"url": self.settings_.url, "timezone": self.settings_.timezone}
+        settings = FeedSpider.Settings.model_validate(given)
         feed = FeedSpider(source=Source(self.source.name, FeedSpider.kind, settings))
         by_id, cut = self.settings_.feed_id, self.settings_.feed_without
         host = urlsplit(response.url).hostname if self._by_host else None

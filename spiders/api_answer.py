@@ -84,7 +84,7 @@ def told(items: Sequence[Any], shape: Shape, data: Any, url: str) -> Iterator[di
     """Items with what stands around them, nested ones after the one they are nested in. No more than MOST_ITEMS."""
     parts = urlsplit(url)
     around = {"_doc": data, "_host": parts.hostname or "", "_site": f"{parts.scheme}://{parts.netloc}", "_url": url}
-    stack = [(item, None, 0) for item in reversed(items)]
+    stack: list[tuple[Any, Any, int]] = [(item, None, 0) for item in reversed(items)]
     for _ in range(MOST_ITEMS):
         if not stack:
             return

@@ -152,7 +152,7 @@ def link_next(response: Response) -> str | None:
     said = b", ".join(response.headers.getlist(b"Link")).decode("utf-8", "replace")[:8192]
     for url, rest in _REL.findall(said):
         if _NEXT.search(rest.lstrip("; ")) or _NEXT.search(rest):
-            return urljoin(response.url, url)
+            return str(urljoin(response.url, url))
     return None
 
 

@@ -87,7 +87,7 @@ class ForumSpider(SourceSpider):
 
     def _in_thread(self, response: Response, root: Element, engine: Engine) -> Iterator[Request]:
         base = base_of(root, response.url)
-        chain = {name: response.meta[name] for name in ("deeper", "chain") if name in response.meta}
+        chain: dict[str, Any] = {name: response.meta[name] for name in ("deeper", "chain") if name in response.meta}
         first_look = not response.meta.get("paging") and not response.meta.get("at_last")
         last = _address(base, picker(engine.last).values(root)[-1:]) if first_look else None
         if last and _bare(last) != _bare(response.url) and _page_of(last) > _page_of(response.url):
@@ -172,7 +172,8 @@ class _Place:
 def picks_of(engine: Engine, text: str) -> Picks:
     """The compiled selectors of a program, with the selector of texts that fits the page."""
     fields = Fields(**{**engine.fields, "text": text})
-    return Picks(PageSettings(url="https://forum.example/", item=engine.item, fields=fields, without=engine.without))
+    given = {"url": "https://forum.example/", "item": engine.item, "fields": fields, "without": engine.without}
+    return Picks(PageSettings.model_validate(given))
 
 
 def engine_of(body: bytes, root: Element, wanted: str = "auto") -> Engine | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 class Engine:
     """One forum program; `signs` are looked for in the lower-case bytes of a page.
 
-    Selectors are those of kind `page`; in the text ` || ` parts alternatives, of which the first that a page has counts.
+    Selectors are those of kind `page`; in the text ` || ` parts alternatives: the first that is there counts.
     """
 
     name: str

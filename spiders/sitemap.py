@@ -127,13 +127,12 @@ class SitemapSpider(SourceSpider):
         oldest = self.now(response) - timedelta(days=self.settings_.newer_than)
         within = self.settings_.within
         undated = len(entries) <= KEEP_READ
-        recent = [
+        return [
             entry
             for entry in entries
             if (entry.changed >= oldest if entry.changed else entry.news or undated)
             and (not within or within in entry.url)
         ]
-        return recent
 
     def _recent_maps(self, response: Response, maps: Sequence[Entry]) -> list[Entry]:
         """Sitemaps of an index that may hold something new, news first, then the latest changed."""

@@ -88,7 +88,7 @@ CASES: list[tuple[str, str, int | Verdict | str, dict[str, Any]]] = [
     ("forum", "forums/foren.myoos.de.html", 1, {"title": "Was ist Freie Software", "platform_id": "post-453"}),
     ("forum", "forums/pocketpc.ch.auslieferung.html", 20, {"platform_id": "post-949908", "thread": "thread-122760"}),
     ("forum", "forums/askbot_question.html", 7, {"platform_id": "post-7429"}),
-    ("sitemap", "sitemaps/google-news.xml", 2, {"title": "News Article Two"}),
+    ("sitemap", "sitemaps/google-news.xml", 2, {"title": "News Article One"}),
     ("sitemap", "sitemaps/sitemap.xml", Verdict.OK, {}),
     ("sitemap", "sitemaps/sitemap.xml.gz", Verdict.OK, {}),
 ]

@@ -90,7 +90,7 @@ class ApiDouble:
             request.wfile.write(body[: len(body) // 2])
             request.close_connection = True
             return
-        request.send(body, JSON, **headers)
+        request.send(body, JSON, 200, **headers)
 
     def _page(self, asked: dict[str, str], headers: dict[str, str]) -> tuple[list[Said], dict[str, Any]]:
         since = int(asked.get("since", 0))
@@ -134,7 +134,7 @@ class ApiDouble:
         self.comments_asked.append(number)
         said = self.find(number)
         comments = [{"id": number * 1000 + n, "html": f"comment {n}", "on": number} for n in range(said.comments)]
-        request.send(json.dumps({"comments": comments}), JSON, **headers)
+        request.send(json.dumps({"comments": comments}), JSON, 200, **headers)
 
 
 def settings(site: RoughSite, paging: str, **more: Any) -> dict[str, Any]:
