@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, matching, memory, recrawl, stream
+from benchmarks import crawl, deliveries, matching, memory, recrawl, stream
 from benchmarks.row import Row
 
 ALL = {
@@ -15,6 +15,7 @@ ALL = {
     "memory": memory.run,
     "matching": matching.run,
     "stream": stream.run,
+    "deliveries": deliveries.run,
 }
 
 

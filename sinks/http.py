@@ -76,9 +76,11 @@ class HttpSink(Sink):
         url: Url = Field(description="Address of the helpdesk", examples=["https://help.example"])
         timeout: Seconds = Field(10.0, description="Time that one call may take", examples=["10s"])
         hook_secret: Secret | None = Field(
-            None, description="Signs the helpdesk's own calls to /hooks/NAME", examples=["${HELPDESK_HOOK_SECRET}"]
+            default=None,
+            description="Signs the helpdesk's own calls to /hooks/NAME",
+            examples=["${HELPDESK_HOOK_SECRET}"],
         )
-        old_hook_secret: Secret | None = Field(None, description="The one before it, while both are in use")
+        old_hook_secret: Secret | None = Field(default=None, description="The one before it, while both are in use")
 
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)
