@@ -104,7 +104,7 @@ class RuleBlock:
     flags: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     hold: float = 0.0
-    language: str | None = None
+    write_in: str | None = None
     place: Place = field(default_factory=Place, repr=False, compare=False)
 
     @property

@@ -22,6 +22,7 @@ _SYNONYMS = dict(
     type>kind interval>every schedule>cron frequency>every aliases>also synonyms>also exclude>not_about context>about
     persons>people owners>people id>name tags>labels link>url address>url selector>item hours>between
     threshold>sure_at_least destination>send_to sinks>send_to api_key>token password>token languages>lang
+    language>lang stars>rating weekday>days weekdays>days action>then
     """.split()
 )
 _NEEDS = {

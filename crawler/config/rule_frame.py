@@ -98,8 +98,8 @@ class RuleParts(Section):
     hold: Seconds = Field(
         0.0, description="How long a ticket waits before it leaves: time to take it back.", examples=["30s"]
     )
-    language: Language | None = Field(
-        None, description="Language of the words around the quote; that of the file when absent.", examples=["uk"]
+    write_in: Language | None = Field(
+        None, description="Language of our words around the quote; that of the file when absent.", examples=["uk"]
     )
 
 

@@ -127,7 +127,7 @@ def rule_block(name: str, parts: RuleParts, place: Place) -> RuleBlock:
         tags=tuple(dict.fromkeys(parts.tags)),
         send_to=_send_to(parts),
         hold=parts.hold,
-        language=parts.language,
+        write_in=parts.write_in,
         place=place,
         **more,
     )

@@ -146,7 +146,7 @@ class _Reading:
             tags=tuple(dict.fromkeys(tags)),
             sinks=tuple(dict.fromkeys(sinks)),
             hold=rule.hold,
-            language=rule.language or self.setting.language,
+            language=rule.write_in or self.setting.language,
             why=why or self._why(rule, _Fit(0.0)),
         )
 

@@ -8,6 +8,7 @@ Sinks escape the result for their own edge.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +26,8 @@ QUOTE_LINES = 200
 NAME_CHARS = 120
 LINK_CHARS = 2000
 MOST_FORMS = 12
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _JOINER = "\u200d"
 _LONGEST_CLUSTER = 32
 
@@ -96,7 +98,8 @@ def quoted(text: str, limit: int = QUOTE_CHARS) -> list[str]:
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text on one line of at most `limit` characters."""
+    """The text on one line of at most `limit` characters; of a long text only the beginning is read."""
+    text = text[: 10 * limit + 1000]
     return shortened(" ".join(_harmless(" ".join(text.splitlines())).split()), limit)
 
 
@@ -133,11 +136,7 @@ def _is_flag(char: str) -> bool:
 
 
 def _harmless(text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in text if char not in _TURNING
-    )
+    return text if text.isascii() and text.isprintable() else _CONTROLS.sub(" ", _TURNING.sub("", text))
 
 
 def _subject(mention: StoredMention) -> str:

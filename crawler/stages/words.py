@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from crawler.matching.forms import word_forms
@@ -20,29 +21,60 @@ _LATIN_ENDINGS = ("s", "es", "'s", "ed", "d", "ing", "er", "ers")
 _MOST_BETWEEN = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """A word made ready: what every form of it begins with, letters that must stand in the text, and the pattern."""
+
+    start: str
+    parts: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    def stands_in(self, folded: str) -> bool:
+        # Plain search for letters is a hundred times quicker than the pattern, and most words are not there.
+        if not all(part in folded for part in self.parts):
+            return False
+        if not self.start:
+            return self.pattern.search(folded) is not None
+        at = folded.find(self.start)
+        while at >= 0:
+            if self.pattern.match(folded, at):
+                return True
+            at = folded.find(self.start, at + 1)
+        return False
+
+
 def words_in(words: Sequence[str], folded: str) -> list[str]:
     """Those of `words`, as written, that stand in the folded text."""
-    return [word for word in words if (pattern := _pattern(word)) is not None and pattern.search(folded)]
+    return [word for word in words if (sought := _sought(word)) is not None and sought.stands_in(folded)]
 
 
 @lru_cache(maxsize=4096)
-def _pattern(word: str) -> re.Pattern[str] | None:
+def _sought(word: str) -> _Sought | None:
     exact = word.startswith("=")
     parts = fold(word.removeprefix("=")).split()
     if not parts:
         return None
-    return re.compile(rf"\W{{1,{_MOST_BETWEEN}}}".join(_part(part, exact) for part in parts))
+    made = [_part(part, exact) for part in parts]
+    pattern = re.compile(rf"\W{{1,{_MOST_BETWEEN}}}".join(body for _, body in made))
+    return _Sought(made[0][0], tuple(start for start, _ in made), pattern)
 
 
-def _part(part: str, exact: bool) -> str:
-    """One word of a phrase with all its forms, standing alone."""
+def _part(part: str, exact: bool) -> tuple[str, str]:
+    """One word of a phrase: what all its forms begin with, and the pattern of them, standing alone."""
     if part.endswith("*") and len(part) > 1 and not exact:
-        return _alone(part[:-1], re.escape(part[:-1]) + r"\w*")
+        return part[:-1], _alone(part[:-1], re.escape(part[:-1]) + r"\w*")
     forms = [part] if exact else sorted(_forms(part), key=len, reverse=True)
     body = "|".join(map(re.escape, forms))
     if not exact and (stem := _stem(part)):
         body += rf"|{re.escape(stem)}[^\W\d_]{{0,3}}"
-    return _alone(part, f"(?:{body})")
+        forms.append(stem)
+    return _common_start(forms), _alone(part, f"(?:{body})")
+
+
+def _common_start(forms: Sequence[str]) -> str:
+    """What all of them begin with: the first and the last in order differ soonest."""
+    first, last = min(forms), max(forms)
+    return next((first[:at] for at, char in enumerate(first) if char != last[at : at + 1]), first)
 
 
 def _alone(part: str, body: str) -> str:

@@ -43,13 +43,13 @@ def test_every_condition_and_action(at: Path) -> None:
         "then: ticket, brand: Nova, source: forum, source_kind: page, lang: [uk], entity: legal, label: {a: b},"
         ' tone: negative, intent: [question, complaint], confidence: ">= 0.9", words: [суд], not_words: job,'
         ' rating: "<= 2", followers: over 1000, hours: 22:00-07:00, days: sat-sun, flags: threat, priority: high,'
-        " tags: [vip, суд], send_to: [help, desk], hold: 30s, language: uk, sure_at_least: 80%",
+        " tags: [vip, суд], send_to: [help, desk], hold: 30s, write_in: uk, sure_at_least: 80%",
     )
     assert (found.when, found.tone, found.intent) == ((), ("negative",), ("question", "complaint"))
     assert (found.confidence, found.rating) == (Bounds(0.9, None), Bounds(None, 2))
     assert found.followers == Bounds(1000, None, True)
     assert (found.hours, found.days, found.flags) == ((time(22), time(7)), (5, 6), ("threat",))
-    assert (found.tags, found.send_to, found.hold, found.language) == (("vip", "суд"), ("help", "desk"), 30.0, "uk")
+    assert (found.tags, found.send_to, found.hold, found.write_in) == (("vip", "суд"), ("help", "desk"), 30.0, "uk")
     assert (found.source_kind, found.words, found.not_words) == (("page",), ("суд",), ("job",))
 
 
@@ -196,7 +196,10 @@ RULE = "rules:\n  - name: r\n"  # its next line is 6
         (RULE + "    then: add\n    words: x\n", "6:11", "then: add adds nothing", "add priority, tags or send_to"),
         (RULE + "    tags: ['a\u2028b']\n", "6:11", "a tag is one line of at most 50 characters", None),
         (RULE + "    word: [x]\n", "6:5", "unknown key 'word'; did you mean 'words'?", "words: [x]"),
-        (RULE + "    language: de\n", "6:15", "'de' is not one of en, uk, ru", "language: en"),
+        (RULE + "    write_in: de\n", "6:15", "'de' is not one of en, uk, ru", "write_in: en"),
+        (RULE + "    language: uk\n", "6:5", "unknown key 'language'; did you mean 'lang'?", "lang: uk"),
+        (RULE + "    stars: 1\n", "6:5", "unknown key 'stars'; did you mean 'rating'?", "rating: 1"),
+        (RULE + "    weekdays: sat\n", "6:5", "unknown key 'weekdays'; did you mean 'days'?", "days: sat"),
         ("language: ukrainian\n", "4:11", "language: 'ukrainian' is not one of en, uk, ru", None),
         ("targets: {urgent: soon}\n", "4:19", "'soon' is no duration", "targets: {urgent: 10m}"),
         ("targets: {high: 3y}\n", "4:17", "a target lies between a second and 366 days", "targets: {high: 4h}"),

@@ -72,7 +72,7 @@ def test_what_is_not_known_is_said_or_left_out() -> None:
 def test_the_words_around_the_quote_are_in_one_language(language: str, word: str) -> None:
     for setting, rule in (
         (Setting("UTC", language), RULE),
-        (KYIV, RuleBlock("usual", language=language)),
+        (KYIV, RuleBlock("usual", write_in=language)),
     ):
         ticket = ticket_of(mention("Nova зникли гроші", analysed(0.93)), setting, rule)
         assert word in ticket.body and "> Nova зникли гроші" in ticket.body
