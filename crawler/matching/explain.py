@@ -37,7 +37,7 @@ class Finding:
 def explain(matcher: Matcher, folded: str, original: str, facts: Facts | None = None) -> list[Finding]:
     """Everything that speaks for or against each brand of the matcher in one text."""
     reading = Reading(folded, original, facts)
-    sightings = matcher.sightings(matcher.scan(folded) or {}, reading)
+    sightings = matcher.sightings(matcher.scan(folded, wake=True) or {}, reading)
     findings: list[Finding] = []
     for number, watch in enumerate(matcher.watches):
         findings += _of_brand(watch, sightings.get(number, Sighting()), reading)

@@ -55,10 +55,15 @@ class Index:
     def _awake(self, slots: Iterable[int]) -> bool:
         return any(slot not in self._sleepers for slot in slots)
 
-    def scan(self, folded: str) -> Hits | None:
-        """Slot -> spans of the folded text in order of their ends; None when nothing but sleepers is there."""
+    def scan(self, folded: str, *, wake: bool = False) -> Hits | None:
+        """Slot -> spans of the folded text in order of their ends; None when nothing but sleepers is there.
+
+        With `wake` sleepers are told of whatever else is there.
+        """
         if not self.size:
             return None
+        if wake:
+            return self._find(folded, 0, len(folded), {})
         if self._gate is None or (windows := self._gate.windows(folded)) is None:
             hits = self._find(folded, 0, len(folded), {})
             return hits if hits and self._awake(hits) else None
@@ -147,7 +152,7 @@ def _automaton(keys: list[str]) -> ahocorasick.Automaton:
 
 def _add(table: dict[str, tuple[int, ...]], keys: Iterable[str], slot: int) -> None:
     alone = (slot,)  # one tuple for all forms of a slot
-    for key in keys:
+    for key in filter(None, keys):
         known = table.get(key)
         if known is None:
             table[key] = alone

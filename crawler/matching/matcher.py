@@ -86,9 +86,9 @@ class Matcher:
         hits = self.scan(folded)
         return [] if hits is None else self.settle(hits, folded, original, facts)
 
-    def scan(self, folded: str) -> Hits | None:
-        """What stands in the folded text, for `settle`; None when no brand can be there."""
-        hits = with_readings(self._index, folded)
+    def scan(self, folded: str, *, wake: bool = False) -> Hits | None:
+        """What stands in the folded text, for `settle`; None when no brand can be there, but with `wake` all."""
+        hits = with_readings(self._index, folded, wake=wake)
         return {} if hits is None and self._always else hits
 
     def settle(self, hits: Hits, folded: str, original: str, facts: Facts | None = None) -> list[Match]:

@@ -34,13 +34,13 @@ def _odd() -> re2.Set:
 _ODD = _odd()
 
 
-def with_readings(index: Index, folded: str) -> Hits | None:
+def with_readings(index: Index, folded: str, *, wake: bool = False) -> Hits | None:
     """`index.scan` of the text and of every other way to read it; None when nothing stands in any."""
-    hits = index.scan(folded)
+    hits = index.scan(folded, wake=wake)
     if not _may_differ(folded):
         return hits
     for text, offsets in readings(folded):
-        for slot, spans in (index.scan(text) or {}).items():
+        for slot, spans in (index.scan(text, wake=wake) or {}).items():
             known = dict.fromkeys((hits := hits or {}).get(slot, ()))
             known |= dict.fromkeys((offsets[start], offsets[end]) for start, end in spans)
             hits[slot] = sorted(known, key=lambda span: span[::-1])

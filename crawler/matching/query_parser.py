@@ -88,7 +88,7 @@ def _sign(text: str, at: int, before: str) -> tuple[_Sign, int]:
         return _Sign("term", regex[0], at, Regex(regex[1], at=at)), regex.end()
     if char == "/":
         fail(text, at, "the regular expression has no closing /", 'end it with /, or put the word in "quotes"')
-    if (field := _FIELD.match(text, at)) and (before != "field" or field[1].lower() == "case"):
+    if (field := _FIELD.match(text, at)) and (before != "field" or field[1].lower() in (*FIELDS, "case")):
         return _field(text, at, field)
     if (word := _WORD.match(text, at)) is None:
         fail(text, at, f"unexpected {char!r}: expected {_OPERAND}", f"remove {char}")
@@ -252,10 +252,10 @@ class _Parser:
         return self._counted(node)
 
     def _counted(self, node: T) -> T:
-        self.take()
         self.terms += 1
         if self.terms > MAX_TERMS:
             self.refuse(f"the query has more than {MAX_TERMS:,} terms", "split the brand")
+        self.take()
         return node
 
     def deeper(self) -> _Sign:

@@ -184,9 +184,14 @@ class _Maker:
         folded = tuple(fold(part).strip() for part in written)
         longest = max(folded, key=len)
         if not longest:
-            fail(self.text, node.at, f"there is nothing to look for in {node}", "write a word")
+            fail(
+                self.text,
+                node.at,
+                f"there is nothing to look for in {_short(node)}",
+                r"write a word; \* stands for the sign itself",
+            )
         if len(folded) > 1 and sum(map(wordish, longest)) < 2:
-            message = f"{node} would match nearly every word: expected two letters or more beside the *"
+            message = f"{_short(node)} would match nearly every word: expected two letters or more beside the *"
             fail(self.text, node.at, message, "write more of the word")
         cased = tuple(part.strip() for part in written) if node.case else ()
         if len(folded) > 1:
@@ -211,7 +216,7 @@ class _Maker:
     def fact(self, node: Term | Regex | Names, where: str) -> Step:
         if isinstance(node, Names):
             fail(self.text, node.at, f"NAMES stands in the text: it cannot be looked for in {where}:", "NAMES AND …")
-        shown = f"{where}:{node}"
+        shown = f"{where}:{_short(node)}"
         if isinstance(node, Regex):
             return Fact(where, (), self.regex(node), shown)
         want = tuple(fold(part) for part in pieces(node.text.strip()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,7 +76,9 @@ class Reading:
 
     def quoted(self, span: Span) -> bool:
         """Whether the span lies in such a part."""
-        return any(start <= span[0] and span[1] <= end for start, end in self.quotes)
+        zones = self.quotes
+        place = bisect_right(zones, (span[0], len(self.folded))) - 1
+        return place >= 0 and span[1] <= zones[place][1]
 
     def source(self, span: Span) -> Span:
         """Where a span of the folded text stands in the original, without spaces and signs unseen at its end."""
