@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from crawler.matching.forms.name import Name, Span, Written, as_written, parts_of, plain, refold
-from crawler.matching.forms.phrases import LANGUAGES, Phrase, declined, spelled
+from crawler.matching.forms.phrases import LANGUAGES, Phrase, declined, foreign, spelled
 from crawler.matching.forms.scripts import CYRILLIC, LATIN, cyrillised, languages_of, romanised, slipped, twin
 
 # Words of trade that compounds end in; people write such names in two words, or with a hyphen.
@@ -53,7 +53,7 @@ def _phrases(text: str) -> Iterator[str]:
     if not words:
         return
     if CYRILLIC.search(" ".join(words)):
-        yield from _declined(words)
+        yield from _declined(words, many=bool(_COMPOUND.match(words[-1])))
     if len(words) == 1 and (seam := _COMPOUND.match(words[0])):
         halves = (seam[1], seam[2])
         forms = declined(halves) if CYRILLIC.search(words[0]) else (halves,)
@@ -69,10 +69,10 @@ def _joined(phrase: Phrase) -> Iterable[str]:
     return dict.fromkeys(joint.join(phrase) for joint in (" ", "-", ""))
 
 
-def _declined(words: Phrase) -> Iterator[str]:
+def _declined(words: Phrase, *, many: bool = False) -> Iterator[str]:
     """The forms of a Cyrillic name; a long one is glued or hyphenated only as it is."""
     yield from _joined(words)
-    for phrase in declined(words):
+    for phrase in declined(words, many=many):
         if len(words) <= _LONGEST_GLUED:
             yield from _joined(phrase)
         else:
@@ -103,7 +103,10 @@ def _latin_declined(words: Phrase) -> Iterator[str]:
     name = " ".join(words)
     for language in LANGUAGES:
         for reading in cyrillised(name, language):
-            yield from _declined(tuple(reading.split(" ")))
+            if " " in reading:
+                yield from _declined(tuple(reading.split(" ")))
+            elif len(reading) >= _SHORTEST_HEARD:
+                yield from foreign(reading, language)
 
 
 def _twins(written: list[str]) -> Iterator[str]:

@@ -375,6 +375,14 @@ def adjective(word: str, language: str) -> Table:
 
 def plural(word: str, language: str, *, bare: bool = True) -> Table:
     """The plural cases of a noun given in the singular; `bare`: with a genitive that has no ending (книга - книг)."""
+    many = _plural(word, language, bare=bare)
+    if word[-1] in "аяоеь" and many and not word.endswith("ь"):  # книга has no "книгів"
+        genitive = tuple(form for form in many["G"] if not form.endswith(("ів", "їв", "ов", "ев")))
+        many |= {"G": genitive, "A": (*many["N"], *genitive)}
+    return many
+
+
+def _plural(word: str, language: str, *, bare: bool) -> Table:
     rule = noun(word, language)
     if word[-1] in "аяоеь" or (word[-1] == "й" and len(word) > 3):
         stem = word[:-1]

@@ -17,6 +17,8 @@ Phrase = tuple[str, ...]
 _DECLINED = re.compile(r"[а-яіїєґё']{3,}$")
 _ADJECTIVE = re.compile(r"(?:ый|ая|яя|ое|ее|ые|ие|[сцз]ьк(?:а|ий|і|е)|ск(?:ий|ая|ие))$")  # and nothing else
 _ADJECTIVAL = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[аеиоіь][нв]а|..[бкртлпсд]на)$")  # perhaps
+# A word alone: "липка" is a noun, though "липкая" is a word, too.
+_ALONE_ADJECTIVE = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[^к]а|ня|[нв]е|ше|[іїы]|ие)$")
 _MANY_WORDS = 5
 _MANY_SPELLINGS = 6
 LANGUAGES = ("uk", "ru")
@@ -40,20 +42,23 @@ def spelled(words: Sequence[str], language: str) -> list[Phrase]:
     return list(islice(product(*(spellings(word, language, of) for word in words)), _MANY_SPELLINGS))
 
 
-def declined(words: Sequence[str]) -> dict[Phrase, None]:
-    """All forms of the phrase in both languages, as tuples of words, the given one first."""
+def declined(words: Sequence[str], *, many: bool = False) -> dict[Phrase, None]:
+    """All forms of the phrase in both languages, as tuples of words, the given one first.
+
+    `many`: a single word also in the plural (Сбербанки), which for a name that is a common word is another thing.
+    """
     forms: dict[Phrase, None] = {tuple(words): None}
     for language in LANGUAGES:
         for row in spelled(words, language):
-            forms.update(dict.fromkeys(_in_language(row, language)))
+            if len(row) > 1:
+                forms.update(dict.fromkeys(_in_language(row, language)))
+            else:
+                forms.update(((form,), None) for form in word_table(row[0], language, many=many, bare=False))
     return forms
 
 
 def _in_language(words: Phrase, language: str) -> Iterator[Phrase]:
     yield words
-    if len(words) == 1:
-        yield from ((form,) for form in word_table(words[0], language, bare=False))
-        return
     tables = [_tables(word, language, last=place == len(words) - 1) for place, word in enumerate(words)]
     still = [fixed(word) for word in words]
     count = len(words)
@@ -76,10 +81,20 @@ def _agreeing(tables: Sequence[Table]) -> Iterator[Phrase]:
             yield from ((*before, form) for form in rows[-1])
 
 
-def word_table(word: str, language: str, *, bare: bool = True) -> list[str]:
-    """Every form of a word that stands alone, plural included; `bare`: also a genitive plural without an ending."""
+def word_table(word: str, language: str, *, many: bool = True, bare: bool = True) -> list[str]:
+    """Every form of a word that stands alone; `many`: the plural, too, `bare`: its genitive without an ending, too."""
     if not _DECLINED.match(word):
         return [word]
-    one = merged(*_tables(word, language, last=True), adjective(word, language))
-    many = {} if _ADJECTIVE.search(word) else plural(word, language, bare=bare)
-    return list(dict.fromkeys([word, *(form for table in (one, many) for forms in table.values() for form in forms)]))
+    tables = [_tables(word, language, last=True)[1]]
+    if _ALONE_ADJECTIVE.search(word):
+        tables.append(adjective(word, language))
+    if many and not _ADJECTIVE.search(word):
+        tables.append(plural(word, language, bare=bare))
+    return list(dict.fromkeys([word, *(form for table in tables for forms in table.values() for form in forms)]))
+
+
+def foreign(word: str, language: str) -> list[str]:
+    """The singular of a name heard from another language; what ends in another vowel than а does not change."""
+    if not _DECLINED.match(word) or word[-1] in "еэєиіїоуюы":
+        return [word]
+    return list(dict.fromkeys([word, *(form for forms in noun(word, language).values() for form in forms)]))

@@ -82,7 +82,7 @@ def _spelled(name: str, ways: dict[str, str], glide: str, language: str) -> Iter
 def _with_ye(name: str, ways: dict[str, str], glide: str) -> Iterable[str]:
     """ё as yo, o or e; е after a vowel, a soft sign or at the start as ye."""
     glide = "y" if glide == "k" else glide
-    for yo in (glide + "o", "o", "e", glide + "e"):
+    for yo in (glide + "o", "e", glide + "e", *(["o"] if re.search("[жчшщ]ё", name) else [])):
         for ye in ("e", glide + "e"):
             text = re.sub("ь(?=ё)", "", name).replace("ё", "\x01")
             text = re.sub("(^|[ аеиоуыэюяьъ-])е", "\\1\x02", text)
