@@ -29,6 +29,10 @@ def _calls(value: object) -> object:
     return [value] if isinstance(value, Mapping) else value
 
 
+def _one(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 def _texts(value: object) -> object:
     """Keys and values as text: `{1: open}` and `{open: 1}` are meant so."""
     return {str(key).strip().lower(): item for key, item in value.items()} if isinstance(value, Mapping) else value
@@ -224,7 +228,7 @@ class Read(Call):
         description="As in create, of the ticket read back after create: one more call",
         examples=[{"title": "{subject}"}],
     )
-    unchanged: tuple[Pick, ...] = Field(
+    unchanged: Annotated[tuple[Pick, ...], BeforeValidator(_one)] = Field(
         (), description="What a comment or update must leave alone; a change is told", examples=[["json:title"]]
     )
 
@@ -262,7 +266,7 @@ class Changes(Listing):
 class RestSettings(HttpSink.Settings):
     """The whole language."""
 
-    common: ClassVar = ("url", "timeout")
+    common: ClassVar = ("url", "timeout", "hook_secret")
 
     headers: dict[str, SecretText] = Field(
         default_factory=dict, description="Headers of every call", examples=[{"Authorization": "Token ${DESK_TOKEN}"}]
@@ -302,7 +306,7 @@ class RestSettings(HttpSink.Settings):
         description="What answers mean, by status and text: ok, warn, permanent, transient, in_doubt, exists, missing",
         examples=[{"422": "permanent", "500 *email*": "permanent", "409": "exists"}],
     )
-    retry_after: tuple[str, ...] = Field(
+    retry_after: Annotated[tuple[str, ...], BeforeValidator(_one)] = Field(
         ("Retry-After",), description="Headers that say when to come back: seconds, a date, or a unix time"
     )
     preconditions: Literal["etag"] | None = Field(

@@ -58,7 +58,7 @@ def kind_rows(config: str | None, package: str) -> list[dict[str, Any]]:
         {
             "kind": name,
             "about": (kind.__doc__ or "").strip().split("\n")[0],
-            "settings": list(kind.Settings.model_fields),
+            "settings": list(getattr(kind.Settings, "documented", ()) or kind.Settings.model_fields),
         }
         for name, kind in sorted(kinds.items())
     ]

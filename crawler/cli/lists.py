@@ -255,6 +255,14 @@ def sinks_list(config: ConfigOption = None, as_json: JsonOption = False) -> None
     show(sink_rows(App.load(config)), ("name", "kind", "can", "sent", "pending", "parked"), as_json, "no sinks")
 
 
+@sinks.command("kinds")
+def sinks_kinds(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Sink kinds with their settings."""
+    from crawler.app.views import kind_rows
+
+    show(kind_rows(config, "sinks"), ("kind", "about", "settings"), as_json)
+
+
 @sinks.command("test")
 def sinks_test(name: str, config: ConfigOption = None) -> None:
     """Create a test ticket, look it up and close it: proves address, credentials and fields."""

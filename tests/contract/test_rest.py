@@ -1,0 +1,239 @@
+"""The `rest` language on helpdesks that no preset knows: plain text and XML, If-Match, cursors, a lagging index."""
+
+from __future__ import annotations
+
+import ipaddress
+import textwrap
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from odd import GuardedDesk, Odd, PaperDesk, Said, SlowIndexDesk
+from ruamel.yaml import YAML
+
+from crawler.errors import InDoubt, Permanent, Transient
+from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
+from crawler.net.guard import EgressPolicy
+from crawler.net.http import HttpClient
+from sinks.base import Tools
+from sinks.rest import Rest
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+KEY = "k3y-of-the-desk"
+Made = Callable[..., tuple[Any, Rest]]
+
+
+class Vault:
+    def env(self, name: str) -> str:
+        return KEY
+
+    def file(self, path: str) -> str:
+        raise LookupError(path)
+
+
+@pytest.fixture
+def made() -> Iterator[Made]:
+    opened: list[Any] = []
+
+    def make(desk: type[Odd], **more: Any) -> tuple[Any, Rest]:
+        running, client = desk(), HttpClient(EgressPolicy(LOOPBACK))
+        opened.extend([client, running])
+        given = YAML(typ="safe", pure=True).load(textwrap.dedent(desk.CONFIG))  # type: ignore[attr-defined]
+        given = {**given, "url": running.url, "timeout": "2s", **more}
+        given.pop("kind")
+        settings = Rest.Settings.model_validate(given, context={"vault": Vault()})
+        return running, Rest("desk", settings, Tools(client, now=lambda: NOW))
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def ticket(key: str = "mc-1", **fields: Any) -> Ticket:
+    given = {"subject": "Картка не працює", "body": "Третій день.\nДе гроші?", "priority": Priority.HIGH}
+    return Ticket(key=key, brand="Ladna Pay", tags=("Ladna Pay", "negative"), **{**given, **fields})
+
+
+def test_forms_plain_text_and_xml(made: Made) -> None:
+    desk, sink = made(PaperDesk)
+    assert sink.can == {"find", "update"}
+    remote = sink.create(ticket(body="a=b&c\n<note mark='mention-crawler:mc-1/c'>"))
+    assert remote == Remote("1000", f"{desk.url}/show/1000")
+    assert desk.tickets[0]["text"] == "a=b&c\n <note mark='mention-crawler:mc-1/c'>"
+    sink.create(ticket("mc-12"))
+    assert sink.find("mc-1") == Remote("1000", f"{desk.url}/show/1000")
+    assert sink.find("mc-2") is None
+    change = Change("mc-1/c", comment="<b>&</b>\x00 Ще одна", status=TicketStatus.SOLVED)
+    for _ in range(2):
+        assert sink.update(remote, change).status is TicketStatus.SOLVED
+    assert desk.tickets[0]["notes"] == ["<note mark='mention-crawler:mc-1/c'>&lt;b&gt;&amp;&lt;/b&gt; Ще одна</note>"]
+    assert all(KEY not in call.path and call.query["key"] == KEY for call in desk.calls)
+
+
+def test_an_error_500_may_be_the_users(made: Made) -> None:
+    desk, sink = made(PaperDesk)
+    desk.first = [(False, Said(500, "bad MAIL address", "text/plain"))]
+    with pytest.raises(Permanent, match="bad MAIL"):
+        sink.create(ticket())
+    desk.first = [(True, Said(500, "oops", "text/plain"))]
+    with pytest.raises(InDoubt):
+        sink.create(ticket())
+    assert sink.find("mc-1") is not None
+
+
+def test_a_warning_in_a_good_answer_is_told(made: Made) -> None:
+    _, sink = made(PaperDesk, statuses={"solved": "gone"})
+    after = sink.update(sink.create(ticket()), Change("c", status=TicketStatus.SOLVED))
+    assert ["unknown state" in warning for warning in after.warnings] == [True, False]
+    assert "the ticket is open and not solved" in after.warnings[1]
+
+
+def test_ids_in_a_header_cursors_and_markers(made: Made) -> None:
+    desk, sink = made(GuardedDesk)
+    remotes = [sink.create(ticket(f"mc-{number}", subject="x" * 300)) for number in range(7)]
+    assert [remote.id for remote in remotes] == [str(1000 + number) for number in range(7)]
+    assert {len(one["title"]) for one in desk.tickets} == {60}
+    assert desk.tickets[0]["tags"] == ["Ladna Pay", "negative"]
+    assert desk.tickets[0]["level"] == 5
+    assert "assignee" not in desk.tickets[0]
+    for number in range(7):
+        found = sink.find(f"mc-{number}")
+        assert found is not None
+        assert found.id == remotes[number].id
+    assert sink.find("mc-70") is None
+    quoted = sink.create(ticket("other", body="they wrote: mention-crawler:mc-99"))
+    assert sink.find("mc-99") is None
+    assert sink.find("other") == quoted
+
+
+def test_required_if_match_and_a_conflict(made: Made) -> None:
+    desk, sink = made(GuardedDesk)
+    remote = sink.create(ticket())
+    after = sink.update(remote, Change("c1", comment="Ще *одна*", priority=Priority.URGENT, status=TicketStatus.SOLVED))
+    assert after.status is TicketStatus.SOLVED
+    assert after.warnings == ()
+    assert (desk.tickets[0]["level"], desk.tickets[0]["state"]) == (9, "shut")
+    assert desk.tickets[0]["notes"] == ["Ще \\*одна\\* mention-crawler:c1"]
+    desk.first = [(False, Said(412))] * 9
+    with pytest.raises(Transient, match="changes faster"):
+        sink.update(remote, Change("c2", comment="x"))
+
+
+def test_a_duplicate_is_looked_up(made: Made) -> None:
+    desk, sink = made(GuardedDesk)
+    first = sink.create(ticket())
+    assert sink.create(ticket()).id == first.id
+    assert len(desk.tickets) == 1
+
+
+def test_waiting_headers_of_their_own(made: Made) -> None:
+    desk, sink = made(GuardedDesk, retry_after=["X-Come-Back", "X-Reset"])
+    for header, value, wait in (("X-Come-Back", "9", 9), ("X-Reset", str(int(NOW.timestamp()) + 75), 75)):
+        desk.first = [(False, Said(429, "", headers=((header, value),)))]
+        with pytest.raises(Transient) as caught:
+            sink.create(ticket())
+        assert caught.value.retry_after == wait
+
+
+def test_a_lagging_index_is_waited_for(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk)
+    sink.create(ticket())
+    assert sink.find("mc-1") is None
+    assert sink.settle == 40.0
+    desk.indexed = 1
+    assert sink.find("mc-1") == Remote("1000")
+
+
+def test_links_to_other_hosts_are_followed_at_home_only(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk)
+    for number in range(3):
+        sink.create(ticket(f"mc-{number}"))
+    desk.indexed = 3
+    assert sink.find("mc-2") == Remote("1002")
+    assert [one.id for one in sink.find_all("mc-2")] == ["1002"]
+
+
+def test_two_tickets_for_one_key_are_both_seen(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk)
+    for _ in range(2):
+        sink.create(ticket())
+    desk.indexed = 2
+    assert [one.id for one in sink.find_all("mc-1")] == ["1000", "1001"]
+
+
+def test_a_search_that_ignores_its_condition_is_not_believed(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk, find={"path": "/rest/find?external={key}", "items": "json:hits"})
+    sink.create(ticket("mc-other"))
+    desk.indexed = 1
+    with pytest.raises(Permanent, match=r"add find\.match"):
+        sink.find("mc-1")
+    found = sink.find("mc-other")
+    assert found is not None, "what shows the key itself needs no condition"
+
+
+def test_dropped_fields_and_cut_titles_are_told(made: Made) -> None:
+    _, sink = made(SlowIndexDesk)
+    remote = sink.create(ticket(subject="A title of more than twenty characters"))
+    assert remote.warnings == (
+        "name: sent 'A title of more than twenty characters', the helpdesk has 'A title of more than'",
+        "color: sent 'Ladna Pay', the helpdesk has nothing",
+    )
+
+
+@pytest.mark.parametrize("body", ['{"status": "queued"}', "<html>Log in</html>", ""])
+def test_success_without_an_id_is_looked_for(made: Made, body: str) -> None:
+    desk, sink = made(SlowIndexDesk)
+    desk.first = [(True, Said(200, body, "text/html" if "html" in body else "application/json"))]
+    with pytest.raises(InDoubt, match="looked for before"):
+        sink.create(ticket())
+    desk.indexed = 1
+    desk.first = [(False, Said(200, body))]
+    assert sink.create(ticket()).id == "1000"
+
+
+def test_success_without_an_id_does_not_go_on_for_ever(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk)
+    desk.first = [(True, Said(200, "{}"))] * 2
+    with pytest.raises(InDoubt):
+        sink.create(ticket())
+    with pytest.raises(Permanent, match=r"mend create\.id or find"):
+        sink.create(ticket())
+    blind = made(SlowIndexDesk, find=None)
+    blind[0].first = [(True, Said(200, "{}"))]
+    with pytest.raises(Permanent, match="may exist"):
+        blind[1].create(ticket())
+
+
+def test_what_changed_there_comes_back(made: Made) -> None:
+    desk, sink = made(SlowIndexDesk, read={"path": "/rest/issues/{remote_id}", "statuses": {"shut": "solved"}})
+    sink.create(ticket())
+    desk.tickets[0]["state"] = "shut"
+    desk.tickets[0]["notes"] = [
+        {"id": 1, "words": "Вибачте!", "hidden": False, "who": {"name": "Олег"}},
+        {"id": 2, "words": "between us", "hidden": True, "who": {"name": "Олег"}},
+        {"id": 3, "words": "ours mention-crawler:mc-1/x", "hidden": False},
+    ]
+    told = list(sink.changes(NOW))
+    assert {remote.id for remote, _ in told} == {"1000"}
+    state, public, private = (change for _, change in told)
+    assert (state.status, state.at) == (TicketStatus.SOLVED, NOW)
+    assert (public.comment, public.author, public.public) == ("Вибачте!", "Олег", True)
+    assert (private.comment, private.public) == ("between us", False)
+    assert public.key != private.key
+    assert desk.calls[-2].query == {"after": str(int(NOW.timestamp()))}
+    assert [change.key for _, change in sink.changes(NOW)] == [change.key for _, change in told]
+
+
+def test_html_is_text_and_the_limit_keeps_the_marker(made: Made) -> None:
+    about = {"fields": {"about": "{body}\n{marker}", "name": "{subject}", "external": "{key}"}}
+    create = {"path": "/rest/issues", "body": about, "id": "json:issues[0].id"}
+    desk, sink = made(SlowIndexDesk, create=create, limits={"about": 200})
+    body = "<script>alert(1)</script> {{ticket.id}} @all\n/close\n" + "&" * 500
+    sink.create(ticket(body=body))
+    about_there = desk.tickets[0]["about"]
+    assert len(about_there) <= 200
+    assert about_there.endswith("mention-crawler:mc-1")
+    for bad in ("<script", "{{", "@all", "\n/close"):
+        assert bad not in about_there
