@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawler.config import Bounds, Config, RuleBlock, Then, UrgentIf, load
+from crawler.config.rule_frame import RuleFrame
 from crawler.errors import ConfigError, Problem
 from crawler.model import Priority
 
@@ -223,3 +224,15 @@ def test_a_mistake(at: Path, text: str, place: str, said: str, fix: str | None) 
     assert f"{problem.line}:{problem.column}" == place, problem
     if fix is not None:
         assert problem.fix is not None and fix in problem.fix, problem
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
+
+
+def test_the_example_of_the_page_is_right_and_the_page_names_every_condition(at: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    config = loaded(at, page.split("```yaml\n")[1].split("```")[0])
+    assert [rule.name for rule in config.rules] == ["job adverts", "court", "one star", "owner", "complaints"]
+    assert config.digests.send_to == ("desk",) and config.targets[Priority.NORMAL] == 28800.0
+    for name in RuleFrame.model_fields:
+        assert f"`{name}`" in page or f"{name}:" in page or name in ("write_in",), name
