@@ -130,6 +130,11 @@ class SourceSpider(scrapy.Spider):
     html: ClassVar[bool] = True
     browser: ClassVar[bool] = False
     max_bytes: ClassVar[int] = 10 * MIB
+    # For people, in docs and `sources kinds`: what real answers it was read against ("unproved": none), its limits and
+    # terms, and what it can. Presets say it in their file.
+    proved: ClassVar[str] = ""
+    notes: ClassVar[str] = ""
+    can: ClassVar[tuple[str, ...]] = ()
     source: Source
     # Seconds that the site asked us to stay away (429/503 with a long Retry-After); the clock reads it after the run.
     retry_after: float | None = None

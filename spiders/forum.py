@@ -47,6 +47,7 @@ class ForumSpider(SourceSpider):
 
     kind = "forum"
     proved = "real pages of XenForo, phpBB, vBulletin and askbot; the others by their templates"
+    can = ("threads", "edits")
     notes = "No key. robots.txt is kept to; guests see what the forum shows to guests."
     Settings = ForumSettings
     settings_: ForumSettings

@@ -48,6 +48,7 @@ class SitemapSpider(SourceSpider):
     html = False
     max_bytes = 50 * MIB
     proved = "recorded sitemaps; news sitemaps by the examples of their description"
+    can = ("edits",)
     notes = "No key. robots.txt is kept to. News sitemaps hold the last two days, other sitemaps everything."
 
     class Settings(SourceSettings):

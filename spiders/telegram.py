@@ -41,6 +41,7 @@ class TelegramSpider(SourceSpider):
 
     kind = "telegram"
     proved = "recorded pages of 2026; forwards, polls and reactions by their description"
+    can = ("search", "threads", "edits")
     notes = "No key. 20 messages a page. Channels may switch their page off: that is said, it is no silence."
 
     class Settings(SourceSettings):

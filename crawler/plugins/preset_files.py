@@ -54,6 +54,7 @@ class Content(BaseModel):
     of: str = Field(pattern=rf"^{KIND.pattern}$")
     about: str = Field(min_length=1)
     proved: str = ""
+    can: tuple[str, ...] = ()
     notes: str = ""
     settings: dict[str, Setting] = Field(default_factory=dict)
     given: dict[str, Any] = Field(alias="with")
