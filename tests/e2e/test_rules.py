@@ -209,3 +209,15 @@ def test_the_commands(tmp_path: Path, sqlite_template: Path) -> None:
     stock.execute("UPDATE mentions SET status = 'review' WHERE id = 2")
     assert "gap: mentions review: 1 by their rows, 0" in place.run("ledger", "--brand", "Nova Pay", code=6).err
     stock.close()
+
+
+def test_a_source_kind_that_there_is_not_is_found_at_its_place(tmp_path: Path) -> None:
+    place = Installation(tmp_path)
+    place.configure(
+        f"  - {{name: news, kind: feed, url: '{SITE}/news'}}",
+        tickets="rules:\n  - name: r\n    when: any\n    source_kind: [feed, fed]",
+    )
+    [problem] = place.json("check", code=2)
+    lines = place.config.read_text(encoding="utf-8").splitlines()
+    assert lines[problem["line"] - 1][problem["column"] - 1 :].startswith("fed]")
+    assert "there is no source kind 'fed'; did you mean 'feed'?" in problem["message"]

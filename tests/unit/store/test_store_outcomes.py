@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +152,27 @@ def test_each_gap_is_named(used: World, statement: str, gap: str) -> None:
         connection.rollback()
         if sqlite:
             raw.execute("PRAGMA foreign_keys=ON")
+
+
+@pytest.mark.parametrize(
+    ("part", "broken", "gap"),
+    [
+        ("_link", lambda *_, **__: True, "mentions handed over without their ticket"),
+        ("_deliveries", lambda *_, **__: 0, "mentions whose ticket goes to no sink"),
+        ("_log", lambda *_, **__: None, "mentions whose status no event tells"),
+    ],
+)
+def test_a_broken_build_is_found_out(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, broken: Any, gap: str
+) -> None:
+    """Triage that forgets to link, to send, or to write down what it did."""
+    path = tmp_path / "broken.db"
+    shutil.copyfile(sqlite_template, path)
+    clock = Clock()
+    with Store.open(f"sqlite:///{path}", durable=False, now=clock) as store:
+        world = World(store, clock)
+        ids = world.analysed(2)
+        assert told(world).gaps == ()
+        monkeypatch.setattr(f"crawler.store.deciding.Deciding.{part}", broken)
+        store.tickets.decide([opens(ids[0], "k1"), opens(ids[1], "k2")], 1)
+        assert f"{gap}: ids {ids[0]}, {ids[1]}" in told(world).gaps
