@@ -54,7 +54,22 @@ _SCRIPTS: Final = (
     ("hy", "\u0530", "\u058f"),
     ("th", "\u0e00", "\u0e7f"),
 )
-_BULGARIAN: Final = frozenset(["е", "се", "са", "ще", "че"])
+_BULGARIAN: Final = frozenset("е се са ще че това този тази който която които няма благодаря съм беше моля".split())
+_BELARUSIAN: Final = frozenset(
+    "гэта гэты гэтая гэтае дзякуй вельмі ёсць яшчэ таксама трэба цяпер калі няма дзе няма быць чаму працуе будзе "
+    "дзень падкажыце грошы ўжо мяне табе".split()
+)
+_BULGARIAN_ENDS: Final = re.compile(r"\b\w{5,}(?:ване|нието|ването|остта|ията)\b")
+# Endings that only one of both languages has; shorter words tell nothing by their end.
+_ENDS: Final = {
+    "uk": re.compile(
+        r"\w{2,}(?:ння|ття|ють|уть|вся|юся|уся|емо|имо|имось|ського|ському|ував|увала|ати|ити|ути|еться|яться)"
+    ),
+    "ru": re.compile(
+        r"\w{2,}(?:ние|нию|тся|лся|ешь|ишь|ает|яет|ует|ит|ют|ят|ет|ой|ого|ему|ей|ов|ев|ость|ости|ция|ции|ать|лось|ился)"
+    ),
+}
+_PAST: Final = {"uk": re.compile(r"\w{2,}[аиуяю]в"), "ru": re.compile(r"\w{2,}[аиуяюео]л")}
 
 
 def detect(text: str, hint: str | None = None, strip: Iterable[str] = ()) -> str:
@@ -110,18 +125,22 @@ def _cyrillic(words: list[str], hint: str | None) -> str | None:
     for language in ("kk", "be", "sr", "mk"):
         if seen[language]:
             return language
-    if seen["uk"] and _belarusian(joined, seen):
-        return "be"
-    if _bulgarian(joined, seen):
+    if _belarusian(joined, words, seen):
+        vote = _second_vote(joined, ("be", "kk", "ky", "uk", "ru"))
+        return vote if vote in ("kk", "ky") else "be"
+    if _bulgarian(joined, seen) or _bulgarian_words(joined, words):
         return "bg"
     if seen["uk"] != seen["ru"]:
         return "uk" if seen["uk"] > seen["ru"] else "ru"
     return _by_words(words) or _vote_cyrillic(joined, words, hint)
 
 
-def _belarusian(joined: str, seen: Counter[str]) -> bool:
-    """Belarusian writes і beside ы and э, and no и at all."""
-    return seen["ru"] > 0 and "и" not in joined and not (set("їєґъ") & set(joined))
+def _belarusian(joined: str, words: list[str], seen: Counter[str]) -> bool:
+    """Belarusian writes і beside ы and э, and no и at all; else its own words tell."""
+    if "и" in joined or set("їєґъ") & set(joined):
+        return len(_BELARUSIAN & set(words)) > 2
+    typical = all(part in joined for part in ("і", "дз", "ць"))
+    return seen["ru"] > 0 < seen["uk"] or bool(_BELARUSIAN & set(words)) or typical
 
 
 def _bulgarian(joined: str, seen: Counter[str]) -> bool:
@@ -130,18 +149,33 @@ def _bulgarian(joined: str, seen: Counter[str]) -> bool:
     return often and len(joined) >= ENOUGH_LETTERS and _ask(_CYRILLIC_ALL, joined) == "bg"
 
 
+def _bulgarian_words(joined: str, words: list[str]) -> bool:
+    """Its everyday words and endings; one of them alone must be confirmed."""
+    if set("ыэёіїєґ") & set(joined):
+        return False
+    signs = len(_BULGARIAN & set(words)) + bool(_BULGARIAN_ENDS.search(joined))
+    return signs > 1 or (signs == 1 and _ask(_CYRILLIC_ALL, joined) == "bg")
+
+
 def _by_words(words: list[str]) -> str | None:
-    uk, ru = (sum(word in _telling(language) for word in words) for language in ("uk", "ru"))
-    if uk == ru:
+    uk, ru = (sum(_tells(word, language) for word in words) for language in _CYRILLIC[::-1])
+    if abs(uk - ru) < 1:
         return None
     return "uk" if uk > ru else "ru"
+
+
+def _tells(word: str, language: str) -> float:
+    """How much a word speaks for one of Ukrainian and Russian: everyday words more than endings."""
+    if word in _telling(language):
+        return 2.0
+    if word in _common("uk") or word in _common("ru"):
+        return 0.0
+    return 1.0 * bool(_ENDS[language].fullmatch(word)) + 1.0 * bool(_PAST[language].fullmatch(word))
 
 
 def _vote_cyrillic(joined: str, words: list[str], hint: str | None) -> str | None:
     """langdetect and py3langid agree, or the hint settles it, or py3langid where there is a little more to read."""
     letters = len(joined) - joined.count(" ")
-    if letters >= ENOUGH_LETTERS and _BULGARIAN & set(words) and _ask(_CYRILLIC_ALL, joined) == "bg":
-        return "bg"
     first, second = _ask(_CYRILLIC, joined), _second_vote(joined, _CYRILLIC)
     if first == second:
         return first
