@@ -95,6 +95,15 @@ class Outbox(Part):
                 if any(connection.execute(it.where(columns.sink == sink).limit(1)).first() for it in (waits, looks))
             ]
 
+    def unfinished(self, sink: str) -> bool:
+        """Whether anything of the sink still waits, now or later: deliveries, or second looks."""
+        columns = t.deliveries.c
+        left = sa.or_(columns.status == _PENDING, columns.recheck_at.is_not(None))
+        with self.db.read() as connection:
+            return (
+                connection.execute(sa.select(columns.id).where(columns.sink == sink, left).limit(1)).first() is not None
+            )
+
     def rechecks(self, sink: str, now: datetime, limit: int = 50) -> list[tuple[int, str, str]]:
         """(delivery id, ticket key, remote id) of deliveries that followed a doubt and whose second look is due."""
         columns = t.deliveries.c

@@ -10,7 +10,8 @@ disk (one JSON line each, synced) before any answer leaves, so that a kill of an
 
 Modes: `ok`; `500` stores, then says 500; `cut` stores, then closes the connection without an answer; `slow` stores,
 then answers after `seconds`; `down` answers 503 and stores nothing; `faulty` does one of these by dice in 30 % of all
-calls, look-ups too, the same way for the same seed.
+calls, look-ups too, the same way for the same seed; `late` closes the connection at once and stores within `late`
+seconds; `harsh` is `faulty` with `late` among the faults and a search that sees tickets only after `lag` seconds.
 """
 
 from __future__ import annotations
@@ -28,22 +29,34 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-MODES = ("ok", "500", "cut", "slow", "down", "faulty")
+MODES = ("ok", "500", "cut", "slow", "down", "late", "faulty", "harsh")
 FAULTS = ("500", "cut", "slow", "down")
+HARSH = (*FAULTS, "late")
 FAULTY = 0.3
 
 
 class Helpdesk:
     """The helpdesk as the test sees it. `folder` keeps its tickets over restarts."""
 
-    def __init__(self, folder: Path, *, secret: str = "", seed: int = 1, seconds: float = 3.0) -> None:
-        self.folder, self._options = folder, ["--secret", secret, "--seed", str(seed), "--seconds", str(seconds)]
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        secret: str = "",
+        seed: int = 1,
+        seconds: float = 3.0,
+        late: float = 5.0,
+        lag: float = 0.0,
+    ) -> None:
+        given = {"secret": secret, "seed": seed, "seconds": seconds, "late": late, "lag": lag}
+        self.folder, self._options = folder, [f"--{name}={value}" for name, value in given.items()]
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
@@ -125,7 +138,9 @@ class Desk:
     dice: random.Random
     mode: str = "ok"
     times: int = 0
-    ids: dict[str, str] = field(default_factory=dict)
+    late: float = 5.0
+    lag: float = 0.0
+    ids: dict[str, tuple[str, float]] = field(default_factory=dict)
     count: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -138,7 +153,7 @@ class Desk:
     def _count(self, line: dict[str, Any]) -> None:
         self.count += 1
         if line["event"] == "ticket.created":
-            self.ids.setdefault(line["key"], line["id"])
+            self.ids.setdefault(line["key"], (line["id"], float(line["at"])))
 
     def store(self, body: dict[str, Any], key: str) -> str:
         """Keep one ticket or change for good; returns its number."""
@@ -152,14 +167,20 @@ class Desk:
         """How to treat the present call."""
         with self.lock:
             mode = self.mode
-            if mode == "faulty":
-                return self.dice.choice(FAULTS) if self.dice.random() < FAULTY else "ok"
+            if mode in ("faulty", "harsh"):
+                faults = FAULTS if mode == "faulty" or not writes else HARSH
+                return self.dice.choice(faults) if self.dice.random() < FAULTY else "ok"
             if not writes:
                 return "down" if mode == "down" else "ok"
             if self.times:
                 self.times -= 1
                 self.mode = self.mode if self.times else "ok"
             return mode
+
+    def sees(self, key: str) -> bool:
+        """Whether a search finds the ticket of that key already."""
+        lag = self.lag if self.mode == "harsh" else 0.0
+        return key in self.ids and time.time() >= self.ids[key][1] + lag
 
     def note(self, text: str) -> None:
         """One more line of `calls.log`."""
@@ -209,23 +230,33 @@ class Handler(BaseHTTPRequestHandler):
         self._behave(what, True, store)
 
     def _found(self, key: str) -> tuple[int, dict[str, Any]]:
-        if key not in self.desk.ids:
+        if not self.desk.sees(key):
             return 404, {"error": "no such ticket"}
-        return 200, {"id": self.desk.ids[key], "url": f"http://{self.headers['Host']}/tickets/{key}", "status": "open"}
+        return 200, {
+            "id": self.desk.ids[key][0],
+            "url": f"http://{self.headers['Host']}/tickets/{key}",
+            "status": "open",
+        }
 
     def _behave(self, what: str, writes: bool, act: Any) -> None:
         mode = self.desk.behaviour(writes)
         self.desk.note(f"{what} {mode}")
         if mode == "down":
             return self._answer(503, {"error": "down for maintenance"})
+        if mode == "late":
+            threading.Timer(self.desk.dice.uniform(0.1, 1.0) * self.desk.late, act).start()
+            return self._hang_up()
         status, body = act()
         if mode == "cut":
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return None
+            return self._hang_up()
         if mode == "slow":
             time.sleep(self.desk.seconds)
         return self._answer(500 if mode == "500" else status, {} if mode == "500" else body)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         raw = json.dumps(body).encode()
@@ -258,10 +289,13 @@ def main() -> None:
     parser.add_argument("--secret", default="")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--late", type=float, default=5.0)
+    parser.add_argument("--lag", type=float, default=0.0)
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    desk = Desk(options.folder, options.secret, options.seconds, random.Random(options.seed))
+    dice = random.Random(options.seed)
+    desk = Desk(options.folder, options.secret, options.seconds, dice, late=options.late, lag=options.lag)
     desk.load()
     server = ThreadingHTTPServer(("127.0.0.1", options.port), handler(desk))
     server.daemon_threads = True
