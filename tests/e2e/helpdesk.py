@@ -205,6 +205,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Quiet: `calls.log` tells."""
 
+    def handle(self) -> None:
+        # A client that was killed: there is nobody to say anything to.
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         key = unquote(self.path.removeprefix("/tickets/"))
         self._behave("GET lookup", False, lambda: self._found(key))
