@@ -79,7 +79,8 @@ def fill(template: Any, values: Values, limits: Mapping[str, int] | None = None,
             (fill_text(str(key), values), fill(item, values, limits, f"{path}.{key}" if path else str(key)))
             for key, item in template.items()
         ]
-        return {key: item for key, item in pairs if not isinstance(item, Absent)} if pairs else {}
+        kept = {key: item for key, item in pairs if not isinstance(item, Absent)}
+        return kept if kept or not pairs or not path else ABSENT
     if isinstance(template, list | tuple):
         return [made for item in template for made in _items(item, fill(item, values, limits, path))]
     if not isinstance(template, str):
