@@ -58,10 +58,18 @@ def kind_rows(config: str | None, package: str) -> list[dict[str, Any]]:
         {
             "kind": name,
             "about": (kind.__doc__ or "").strip().split("\n")[0],
+            "proved": _proved(kind),
             "settings": list(getattr(kind.Settings, "documented", ()) or kind.Settings.model_fields),
         }
         for name, kind in sorted(kinds.items())
     ]
+
+
+def _proved(kind: Any) -> str:
+    """`unproved` for kinds never read against a real answer, `yes` for the others; "" where a kind says nothing."""
+    preset = vars(kind).get("preset")
+    said = preset.content.proved if preset is not None else getattr(kind, "proved", "")
+    return ("unproved" if "unproved" in said else "yes") if said else ""
 
 
 def mention_rows(app: App, filters: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:

@@ -81,7 +81,7 @@ def sources_kinds(config: ConfigOption = None, as_json: JsonOption = False) -> N
     """Source kinds with their settings."""
     from crawler.app.views import kind_rows
 
-    show(kind_rows(config, "spiders"), ("kind", "about", "settings"), as_json)
+    show(kind_rows(config, "spiders"), ("kind", "proved", "about", "settings"), as_json)
 
 
 @sources.command("pause")
