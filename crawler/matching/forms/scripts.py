@@ -136,27 +136,46 @@ _TO_CYRILLIC: tuple[tuple[str, str], ...] = (
     ("r", "р"), ("s", "с"), ("t", "т"), ("u", "у"), ("v", "в"), ("w", "в"), ("x", "кс"), ("y", "і"), ("z", "з"),
 )  # fmt: skip
 _ENGLISH: tuple[tuple[str, str], ...] = (
-    (r"\byou", "ю"), (r"(?<=[aeiou])y\b", "й"), (r"oo", "у"), (r"e[ea]", "і"), (r"igh", "ай"), (r"ow\b", "оу"),
-    (r"ou", "ау"), (r"ai", "ей"), (r"\bi(?= |$)", "ай"),
-    (r"a(?=[bcdfgklmnpstvz]e\b)", "ей"), (r"i(?=[bcdfgklmnpstvz]e\b)", "ай"),
-    (r"(?<=[a-zа-яі])e\b", ""), (r"c(?=[eiy])", "с"), (r"([bdfglmnprstz])\1", r"\1"),
+    (r"\byou", "ю"), ("ts", "тс"), (r"(?<=[aeiou])y\b", "й"), (r"oo", "у"), (r"e[ea]", "і"), (r"igh", "ай"),
+    (r"ow\b", "оу"), (r"ou", "ау"), (r"ai", "ей"), (r"\bi(?= |$)", "ай"),
+    (r"(?<=[bcdfghklmnprstv])a(?=[bcdfgklmnpstvz]e\b|[cksv]e[bcdfgklmnprst])", "ей"),
+    (r"(?<=[bcdfghklmnprstvw])i(?=[bcdfgklmnpstvz]e\b|[fknv]e[bcdfgklmnprst]|ld)", "ай"),
+    (r"c(?=[eiy])", "с"), (r"(?<=[a-zа-яі])e\b", ""), (r"(?<=ай[fknv]|ей[cksvс])e(?=[bcdfgklmnprstv])", ""),
+    (r"([bdfglmnprstz])\1", r"\1"),
 )  # fmt: skip
-_LATIN_VOWELS = frozenset("aeiouy")
+_LOOKS_ENGLISH = re.compile(
+    r"[ai][cfksv]e[bcdfgklmnprst]|[wxq]|ck|oo|ee|ea|gh|th|ph|o[uw]|ai|ay\b|e\b|c(?!h)|([bdfglmnprstz])\1|\bi\b|\byou"
+)
+# How a Slavic name was romanised, read backwards: Rukavychka, Zoria, Kofeinya.
+_SLAVIC: tuple[tuple[str, str], ...] = (
+    ("shch", "щ"), ("zh", "ж"), ("kh", "х"), ("sh", "ш"), ("ch", "ч"), ("ts", "ц"), (r"(?<=k)yi", "иї"),
+    (r"[yi][yi]\b", "ий"), (r"[yij]a", "я"), (r"[yij]u", "ю"), (r"[yj]e", "є"), (r"[yj]i", "ї"),
+    (r"(?<=[aeiouаеиоуяюєї])[yij]", "й"), ("y", "и"), ("h", "г"), ("j", "й"),
+)  # fmt: skip
+_NINE = re.compile("(?<=[дтзсцжшчр])і(?=[бвгґджзклмнпрстфхцчшщ])")  # after these Ukrainian writes и in foreign names
 
 
 @lru_cache(maxsize=2048)
 def cyrillised(name: str, language: str) -> tuple[str, ...]:
-    """Cyrillic spellings of a lower-case Latin name: letter by letter, and as English is read aloud.
+    """Cyrillic spellings of a lower-case Latin name: letter by letter, and as read aloud or as romanised before.
 
-    >>> "гугл" in cyrillised("google", "ru")
-    True
+    >>> "гугл" in cyrillised("google", "ru"), "рукавичка" in cyrillised("rukavychka", "uk")
+    (True, True)
     """
-    readings = dict.fromkeys(_by_letters(text) for text in (name, _as_english(name)))
+    english = _LOOKS_ENGLISH.search(name) is not None
+    readings = dict.fromkeys((_by_letters(name), _by_letters(_as_english(name)) if english else _as_slavic(name)))
     ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
     every = dict.fromkeys(ay or readings) | dict.fromkeys(readings)
     if language == "uk":
-        return tuple(every)
-    return tuple(dict.fromkeys(variant for reading in every for variant in _russian_vowels(reading)))
+        return tuple(every | dict.fromkeys(_NINE.sub("и", reading) for reading in every))
+    slavic = [] if english else [_as_slavic(name, "ы")]
+    return tuple(dict.fromkeys(variant for reading in (*every, *slavic) for variant in _russian_vowels(reading)))
+
+
+def _as_slavic(text: str, y: str = "и") -> str:
+    for pattern, letter in _SLAVIC:
+        text = re.sub(pattern, y if pattern == "y" else letter, text)
+    return _by_letters(text)
 
 
 def _russian_vowels(text: str) -> tuple[str, ...]:
@@ -165,6 +184,7 @@ def _russian_vowels(text: str) -> tuple[str, ...]:
 
 
 def _by_letters(text: str) -> str:
+    text = re.sub("c(?=[eiyеіи])", "ц", text.replace("ch", "ч"))
     for latin, cyrillic in _TO_CYRILLIC:
         text = text.replace(latin, cyrillic)
     return text
