@@ -132,12 +132,23 @@ class Life:
         back = (
             f"- {seconds * 1_000_000}" if self.database_url.startswith("sqlite") else f"- interval '{seconds} seconds'"
         )
+        if not self._exists():
+            return
         for table, columns in LEASED.items():
             self._execute(f"UPDATE {table} SET {', '.join(f'{column} = {column} {back}' for column in columns)}")
 
     def waiting(self) -> list[tuple[Any, ...]]:
         """Deliveries that are not sent: (ticket, sink, status, error)."""
         return self._execute("SELECT ticket_id, sink, status, error FROM deliveries WHERE status <> 'sent'")
+
+    def _exists(self) -> bool:
+        """A kill may come before the tables do."""
+        try:
+            return bool(self._execute("SELECT version_num FROM alembic_version"))
+        except Exception as error:
+            if "alembic_version" in str(error):
+                return False
+            raise
 
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(self._connect()) as base:
