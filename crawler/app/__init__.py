@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from crawler import config as config_room
@@ -120,10 +120,14 @@ class App:
         return {brand.name: brand for brand in self.store.config.brands()}
 
     def matcher(self) -> Matcher:
-        """The automaton over today's brands."""
-        from crawler.matching import Matcher
+        """The automaton over today's brands; the same one until a brand changes, since building takes its time."""
+        from crawler.matching import Matcher, version_of
 
-        return Matcher(list(self.brands.values()))
+        brands = list(self.brands.values())
+        known = self.__dict__.get("_matcher")
+        if known is None or known.version != version_of(brands):
+            known = self.__dict__["_matcher"] = Matcher(brands)
+        return cast("Matcher", known)
 
     def books(self) -> Books:
         """The ledger, balanced now; sinks of kind `desk` are checked against the desk's own tickets."""

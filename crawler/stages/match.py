@@ -9,6 +9,7 @@ from crawler.model import Hit, Post, StoredPost
 from crawler.stages.crash import kill_point
 from crawler.store import Folded, Store
 
+BATCH = 1000
 Result = tuple[StoredPost, Mapping[int, tuple[str, Sequence[Hit]]]]
 
 
@@ -69,7 +70,7 @@ def result(post: StoredPost, matches: Sequence[Match]) -> Result:
 def run(store: Store, matcher: Matcher, progress: Callable[[int], None] | None = None) -> int:
     """Match every waiting post; return how many Mentions are new."""
     config_version, new, kinds = store.config.version(), 0, kinds_of(store)
-    while page := store.past.waiting(matcher.version):
+    while page := store.past.waiting(matcher.version, BATCH):
         found = look(store, matcher, page, kinds)
         new += store.mentions.record(matcher.version, [result(*one) for one in found], config_version)
         recorded = {post.id for post, _ in found}
