@@ -44,13 +44,18 @@ def accounts(app: App, asked: Asked) -> Told:
 
     Raises NotFound for a run, day or brand that there is not.
     """
-    demand("brand", asked.brand, app.store.glances.brands())
+    demand("brand", asked.brand, brand_names(app))
     since, until = bounds_of_day(asked.day, app.config.timezone)
     outcomes = account(app.store.outcomes.of(Share(asked.run, since, until, asked.brand)))
     if asked != Asked():
         return Told((outcomes.sentence,), {}, outcomes, outcomes.gaps)
     books = app.books()
     return Told((books.sentence, outcomes.sentence), books.lines, outcomes, (*books.gaps, *outcomes.gaps))
+
+
+def brand_names(app: App) -> set[str]:
+    """Brands of the past, retired ones too, and those of the file."""
+    return {*app.store.glances.brands(), *(brand.name for brand in app.config.brands)}
 
 
 def bounds_of_day(day: str | None, zone: str) -> tuple[datetime | None, datetime | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crawler.app import App, now
-from crawler.app.accounting import bounds_of_day
+from crawler.app.accounting import bounds_of_day, brand_names
 from crawler.app.alerting import targets_of
 from crawler.app.naming import demand
 from crawler.errors import CrawlerError, InDoubt
@@ -29,7 +29,7 @@ LEASE = 600.0
 
 def digest_of(app: App, brand: str, day: str | None = None) -> Digest:
     """The digest of a brand: of a local day, or of the 24 hours up to now. Raises NotFound."""
-    demand("brand", brand, app.store.glances.brands())
+    demand("brand", brand, brand_names(app))
     since, until = bounds_of_day(day, app.config.timezone)
     last = until or now()
     return _composed(app, brand, since or last - timedelta(days=1), last, day)

@@ -8,6 +8,7 @@ from datetime import time
 from typing import Any
 
 from crawler.app import App
+from crawler.app.accounting import brand_names
 from crawler.app.naming import demand
 from crawler.app.redo import Scope, stored_mentions
 from crawler.app.rehearsing import GAINED, LOST, Compared, Sums, rehearse, rule_name
@@ -72,7 +73,7 @@ def try_rules(app: App, scope: Scope) -> Tried:
 
     Raises NotFound when brand or source do not exist.
     """
-    demand("brand", scope.brand, app.store.glances.brands())
+    demand("brand", scope.brand, brand_names(app))
     demand("source", scope.source, [state.name for state in app.store.sources.all(retired=True)])
     brands = {brand.name: brand for brand in app.config.brands}
     sums, changes, count = Sums(), list[dict[str, Any]](), 0
