@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from crawler import plugins
 from crawler.app.queries import query_problems
 from crawler.config import SinkBlock, SourceBlock, settings_of
-from crawler.errors import ConfigError, Problem
+from crawler.errors import ConfigError, Problem, StoreError
 
 if TYPE_CHECKING:
     from crawler.app import App
@@ -123,7 +123,11 @@ def tools(app: App) -> Tools:
     from crawler.net.http import HttpClient
     from sinks.base import Tools
 
-    return Tools(http=HttpClient(policy=app.policy), desk=app.store.desk, now=now)
+    try:
+        desk = app.store.desk
+    except StoreError:
+        desk = None  # a helpdesk can be tried before there is a database
+    return Tools(http=HttpClient(policy=app.policy), desk=desk, now=now)
 
 
 def _unknown(app: App, what: str, block: SourceBlock | SinkBlock, known: list[str]) -> ConfigError:
