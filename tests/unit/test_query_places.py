@@ -45,7 +45,8 @@ def test_a_mistake_is_found_where_it_stands(tmp_path: Path, what: str) -> None:
 
 
 def test_check_tells_every_query_and_refuses(tmp_path: Path) -> None:
-    text = "brands:\n  - {name: Ladna, query: NOT a}\n  - {name: Pejna, query: (b}\n  - {name: Treja, query: the OR cccc}\n"
+    queries = ("Ladna, query: NOT a", "Pejna, query: (b", "Treja, query: the OR cccc")
+    text = "brands:\n" + "".join(f"  - {{name: {query}}}\n" for query in queries)
     app(tmp_path, text)
     problems, verdict = check(str(tmp_path / "mention-crawler.yaml"))
     assert [problem.line for problem in problems] == [2, 3, 4]
