@@ -11,13 +11,14 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import cache
+from typing import Any
 
 FEWEST_WORDS, FEWEST_CHARACTERS = 8, 40
 FEWEST_NEAR = 10
 MOST_WORDS = 400
 BANDS, ROWS = 16, 4
 CUT = "…"
-_PRIME = (1 << 61) - 1
+_PRIME = (1 << 31) - 1
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _HANDLE = re.compile(r"(?<!\w)@[\w.]+:?")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -49,8 +50,13 @@ def bands_of(words: Sequence[str]) -> tuple[int, ...]:
     words = _whole(words)
     if not long_enough(words, FEWEST_NEAR):
         return ()
+    import numpy
+
     runs = {_number(" ".join(words[place : place + 3])) % _PRIME for place in range(len(words) - 2)}
-    lowest = [min((a * run + b) % _PRIME for run in runs) for a, b in _coefficients()]
+    factors, shifts = _coefficients()
+    # Both below 2^31, so that no product leaves 64 bits.
+    hashed = (factors[:, None] * numpy.array(sorted(runs), numpy.uint64) + shifts[:, None]) % numpy.uint64(_PRIME)
+    lowest = hashed.min(axis=1).tolist()
     parts = [lowest[start : start + ROWS] for start in range(0, len(lowest), ROWS)]
     return tuple(_number(f"{number}:{part}") >> 1 for number, part in enumerate(parts))
 
@@ -130,9 +136,10 @@ def _number(text: str) -> int:
 
 
 @cache
-def _coefficients() -> tuple[tuple[int, int], ...]:
-    """The same in every process and version: they are part of what the database holds."""
-    return tuple(
-        (_number(f"kin a {number}") % (_PRIME - 1) + 1, _number(f"kin b {number}") % _PRIME)
-        for number in range(BANDS * ROWS)
-    )
+def _coefficients() -> tuple[Any, Any]:
+    """(factors, shifts), the same in every process and version: they are part of what the database holds."""
+    import numpy
+
+    factors = [_number(f"kin a {number}") % (_PRIME - 1) + 1 for number in range(BANDS * ROWS)]
+    shifts = [_number(f"kin b {number}") % _PRIME for number in range(BANDS * ROWS)]
+    return numpy.array(factors, numpy.uint64), numpy.array(shifts, numpy.uint64)
