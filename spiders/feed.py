@@ -162,6 +162,7 @@ class _Entries:
             published_at=self._when(entry),
             parent=(dict.get(entry, "thr_in-reply-to") or {}).get("ref") if "thr_in-reply-to" in entry else None,
             thread=url.split("#")[0] if url and "#" in url else None,
+            rating=_rating(entry),
             engagement=_engagement(entry),
             language_hint=dict.get(entry, "language") or self.language,
         )
@@ -226,6 +227,12 @@ def _engagement(entry: Any) -> dict[str, int]:
         "views": (dict.get(entry, "media_statistics") or {}).get("views"),
     }
     return {name: int(value) for name, value in said.items() if value and value.isdecimal() and len(value) < 12}
+
+
+def _rating(entry: Any) -> float | None:
+    """Stars that app stores write into their feeds."""
+    said = str(dict.get(entry, "im_rating") or "").strip()
+    return float(said) if re.fullmatch(r"\d(?:\.\d)?", said) else None
 
 
 def _author(entry: Any) -> Author:

@@ -146,7 +146,9 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         name="smf",
         signs=r"simple machines|smf_(?:theme_url|scripturl|default_theme|prepare)|simplemachines\.org",
-        item="#forumposts .post_wrapper",
+        item="xpath://div[@class = 'inner' and starts-with(@id, 'msg_')]"
+        "/ancestor::div[contains(@class, 'post_wrapper') or (contains(@class, 'postarea')"
+        " and not(ancestor::div[contains(@class, 'post_wrapper')]))][last()]",
         fields={
             "text": ".inner",
             "author": ".poster h4 a[title], .poster h4 a, .poster h4",
@@ -173,11 +175,13 @@ ENGINES: tuple[Engine, ...] = (
         signs=r"data-pageapp=|ipsapp|ips\.setsetting|invision community|ipscomment|ipsdataitem",
         item="article[id^='elComment_'], div[data-commentid][data-commentapp]",
         fields={
-            "text": "[data-role=commentContent]",
-            "author": ".ipsComment_author h3, .cAuthorPane_author, .ipsEntry__username, .ipsComment_author strong",
+            "text": "[data-role=commentContent] || .ipsType_richText",
+            "author": ".cAuthorPane_author, .cAuthorName, .ipsEntry__username, .ipsComment_author strong,"
+            " .cAuthorPane a[href*='/profile/']",
             "author_url": ".cAuthorPane_author a[href*='/profile/']@href, .ipsEntry__username a@href,"
-            " .ipsComment_author a[href*='/profile/']@href",
-            "published_at": ".ipsComment_meta time@datetime, .ipsEntry__date time@datetime, time@datetime",
+            " .cAuthorPane a[href*='/profile/']@href, .ipsComment_author a[href*='/profile/']@href",
+            "published_at": ".ipsComment_meta time@datetime, .ipsEntry__date time@datetime,"
+            " .ipsComment_content time@datetime, .ipsColumn time@datetime, time@datetime",
             "url": "a[data-role=shareComment]@href, .ipsComment_meta a[href*=comment]@href, .ipsEntry__date a@href",
             "id": "@id, @data-commentid",
         },
@@ -188,7 +192,8 @@ ENGINES: tuple[Engine, ...] = (
         previous="link[rel=prev]@href, .ipsPagination_prev a@href, .ipsPagination__prev a@href",
         last=".ipsPagination_last a@href, .ipsPagination__last a@href, link[rel=last]@href",
         row="li.ipsDataItem[data-rowid], li.ipsData__item[data-rowid]",
-        row_link=".ipsDataItem_title a[href*='/topic/']@href, .ipsData__title a[href*='/topic/']@href,"
+        row_link="a[data-role=title]@href, .ipsDataItem_title a[href*='/topic/']@href,"
+        " .ipsData__title a[href*='/topic/']@href,"
         " a[href*='/topic/']@href",
         row_mark=".ipsDataItem_stats, .ipsDataItem_lastPoster time@datetime, .ipsData__stats,"
         " .ipsData__last time@datetime",
@@ -198,7 +203,7 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         name="nodebb",
         signs=r'nodebb|component="(?:post|topic|category)',
-        item="li[component=post][data-pid]",
+        item="[component=post][data-pid]",
         fields={
             "text": "[component='post/content']",
             "author": "@data-username, [itemprop=author]@data-username, [component='user/username'], a[data-username]",

@@ -15,7 +15,6 @@ _QUOTES = etree.XPath(
     "//blockquote | //aside[contains(concat(' ', @class, ' '), ' quote ')]"
     " | //*[contains(concat(' ', @class, ' '), ' quote-inline ')]"
 )
-_COMMENT = re.compile(r"<!--.{0,20000}?-->", re.S)
 _IMAGE = re.compile(r"!\[([^\]\[]{0,500})\]\([^()\s]{0,2000}\)")
 _LINK = re.compile(r"\[([^\]\[]{1,1000})\]\([^()\s]{0,2000}(?:\s\"[^\"]{0,200}\")?\)")
 _EMPHASIS = re.compile(r"(\*\*|__|~~)(?=\S)([^*_~\n]{1,1000}?)(?<=\S)\1")
@@ -50,9 +49,19 @@ def unquoted(text: str) -> str:
 
 def markdown_text(markup: str) -> str:
     """Markdown without quoted lines, comments, marks of links and emphasis; all of it when nothing else stands."""
-    said = _COMMENT.sub("", markup.replace("\r\n", "\n"))
+    said = _without_comments(markup.replace("\r\n", "\n"))
     own = _QUOTED.sub("", said)
     own = own if own.strip() else said
     own = _LINK.sub(r"\1", _IMAGE.sub(r"\1", own))
     own = _EMPHASIS.sub(r"\2", _HEADING.sub("", own))
     return _BLANKS.sub("\n\n", strip_markup(own) if "<" in own or "&" in own else own).strip()
+
+
+def _without_comments(markup: str) -> str:
+    """Markup without <!-- comments -->; linear, and one that never ends is left as it is."""
+    first, *rest = markup.split("<!--")
+    kept = [first]
+    for piece in rest:
+        before, mark, after = piece.partition("-->")
+        kept.append(after if mark else f"<!--{before}")
+    return "".join(kept)
