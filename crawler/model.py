@@ -98,10 +98,14 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One name to look for, as written in the config (`text`), and its kind."""
+    """One name to look for, as written in the config (`text`), and its kind.
+
+    `slips`: also as it comes out when typed in the wrong keyboard layout.
+    """
 
     kind: EntityKind
     text: str
+    slips: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ class BrandFrame(Section):
     about: Words = Field(
         (), description="Words around it that an ambiguous name needs.", examples=[["оплата", "картка"]]
     )
+    layout_slips: bool = Field(
+        False, description="Find the names also as they come out in the wrong keyboard layout.", examples=[True]
+    )
     not_about: Words = Field((), description="Phrases that mean something else.", examples=[["nova pay phone"]])
     own: Words = Field((), description="The brand's own accounts and sites: never a ticket.", examples=[["@novapay"]])
     query: Query | None = Field(

@@ -279,9 +279,15 @@ class _Loader:
             (EntityKind.LEGAL, brand.legal),
             (EntityKind.PERSON, brand.people),
         )
-        entities = tuple(dict.fromkeys(Entity(kind, name) for kind, names in kinds for name in names))
+        entities = tuple(
+            dict.fromkeys(
+                Entity(kind, name, slips=brand.layout_slips and kind is EntityKind.BRAND)
+                for kind, names in kinds
+                for name in names
+            )
+        )
         parts = {
-            "entities": sorted([entity.kind, entity.text] for entity in entities),
+            "entities": sorted([entity.kind, entity.text, *(["slips"] if entity.slips else [])] for entity in entities),
             "about": sorted(brand.about),
             "not_about": sorted(brand.not_about),
             "query": brand.query,

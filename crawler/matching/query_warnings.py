@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crawler.matching.forms import wrong_numbers
 from crawler.matching.query import And, In, Near, Node, Not, Or, Term, pieces
 from crawler.matching.words import wordish, words_in
 from crawler.model import Brand, EntityKind
@@ -38,10 +39,10 @@ def warnings(node: Node) -> list[tuple[int, str, str]]:
 
 
 def name_warnings(brand: Brand) -> list[tuple[str, str, str]]:
-    """(the name as configured, what is wrong, what helps) for names that need context and have none."""
+    """(the name as configured, what is wrong, what helps) for wrong numbers and names that need context."""
+    found = wrong_numbers(brand)
     if brand.about or (brand.query and "NAMES" in brand.query):
-        return []
-    found = []
+        return found
     for entity in brand.entities:
         text = fold(entity.text.lstrip("=")).strip()
         if entity.kind is EntityKind.BRAND and not text.startswith(("@", "#")) and (why := _common(text)):

@@ -167,7 +167,8 @@ def _plain(value: Any) -> Any:
 
 def _brand_values(brand: Brand) -> dict[str, Any]:
     values = {name: _plain(getattr(brand, name)) for name in _BRAND_FIELDS}
-    return values | {"entities": [[entity.kind.value, entity.text] for entity in brand.entities]}
+    entities = [[e.kind.value, e.text, *([True] if e.slips else [])] for e in brand.entities]
+    return values | {"entities": entities}
 
 
 def _source_values(source: SourceRow) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _source_values(source: SourceRow) -> dict[str, Any]:
 def _brand(row: AnyRow) -> Brand:
     return Brand(
         name=row.name,
-        entities=tuple(Entity(EntityKind(kind), text) for kind, text in row.entities),
+        entities=tuple(Entity(EntityKind(kind), text, *slips) for kind, text, *slips in row.entities),
         about=tuple(row.about),
         not_about=tuple(row.not_about),
         own=tuple(row.own),

@@ -24,12 +24,12 @@ _CONSONANT_ENDINGS = ("а", "у", "ом", "ові", "і", "е", "ем", "ів", 
 _A_ENDINGS = ("у", "ою", "ой", "и", "ы", "і", "е")
 
 
-def brand(text: str, *, layout_slips: bool = False) -> Name:
+def brand(text: str, *, slips: bool = False) -> Name:
     """The trade mark as a Name."""
     if text.startswith(("@", "#")):
         return _tag(plain(text))
     forms = {plain(text), plain(text).strip(_OUTER), *_phrases(text)}
-    if layout_slips:
+    if slips:
         forms |= {slip for form in list(forms) for slip in slipped(form) if len(form) > 3}
     return Name(refold(forms), as_written)
 

@@ -14,6 +14,7 @@ from crawler.matching.forms.name import Name, Span, Written
 _WORDS = re.compile(
     r"(?<!\w)(?:єдрпоу|едрпоу|егрпоу|edrpou|рнокпп|rnokpp|іпн|ипн|инн|inn|tin|огрнип|огрн|ogrnip|ogrn|код|code|номер|no)(?!\w)"
 )
+HELP = "the number as the register of companies has it"
 _SMALLEST_FREE = 10
 _KINDS = {
     "єдрпоу": "edrpou", "едрпоу": "edrpou", "егрпоу": "edrpou", "edrpou": "edrpou", "рнокпп": "rnokpp",
@@ -84,10 +85,10 @@ def number_problem(kind: str, digits: str) -> str | None:
     kinds = (kind,) if kind else _BY_LENGTH.get(len(digits), ())
     if kind and len(digits) not in _LENGTHS[kind]:
         sizes = " or ".join(map(str, _LENGTHS[kind]))
-        return f"{kind.upper()} {digits} has {len(digits)} digits; it must have {sizes}: look it up again"
+        return f"{kind.upper()} {digits} has {len(digits)} digits; it must have {sizes}"
     if kinds and not any(_CHECKS[one](digits) for one in kinds):
         name = kind.upper() or "the number"
-        return f"{name} {digits} has a wrong check digit, so no document can hold it: look it up again"
+        return f"{name} {digits} has a wrong check digit, so no document can hold it"
     return None
 
 

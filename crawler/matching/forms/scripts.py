@@ -140,7 +140,7 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     (r"ow\b", "оу"), (r"ou", "ау"), (r"ai", "ей"), (r"\bi(?= |$)", "ай"),
     (r"(?<=[bcdfghklmnprstv])a(?=[bcdfgklmnpstvz]e\b|[cksv]e[bcdfgklmnprst])", "ей"),
     (r"(?<=[bcdfghklmnprstvw])i(?=[bcdfgklmnpstvz]e\b|[fknv]e[bcdfgklmnprst]|ld)", "ай"),
-    (r"c(?=[eiy])", "с"), (r"(?<=[a-zа-яі])e\b", ""), (r"(?<=ай[fknv]|ей[cksvс])e(?=[bcdfgklmnprstv])", ""),
+    (r"c(?=[eiy])", "с"), (r"(?<=[a-zа-яі])e\b", ""), (r"(?<=ай[fknv]|ей[cksvс])e(?=[bcdfgklmnprstvс])", ""),
     (r"([bdfglmnprstz])\1", r"\1"),
 )  # fmt: skip
 _LOOKS_ENGLISH = re.compile(
