@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, deliveries, matching, memory, recrawl, stream
+from benchmarks import crawl, deliveries, forms, matching, memory, recrawl, stream
 from benchmarks.row import Row
 
 ALL = {
@@ -14,6 +14,7 @@ ALL = {
     "recrawl": recrawl.run,
     "memory": memory.run,
     "matching": matching.run,
+    "forms": forms.run,
     "stream": stream.run,
     "deliveries": deliveries.run,
 }
