@@ -163,11 +163,16 @@ def _watch(brand: Brand) -> Watch:
     return watch
 
 
+_ALONE = Surroundings(None, ())
+
+
 def judge_names(watch: Watch, sighting: Sighting, reading: Reading) -> list[Judged]:
     """Every name of the brand that stands in the text, with its fate."""
 
     def around() -> Surroundings:
-        seen = Evaluation(list(watch.words), reading, sighting.context, (), quotations=True)
+        if not watch.words:
+            return _ALONE
+        seen = Evaluation(tuple(watch.words), reading, sighting.context, (), quotations=True)
         about = sorted(seen.spans(watch.about)) if watch.about else None
         return Surroundings(about, sorted(seen.spans(watch.not_about)), watch.brand.about)
 

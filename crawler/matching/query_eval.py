@@ -66,7 +66,8 @@ class Evaluation:
 
     def spans(self, leaves: Iterable[Leaf]) -> list[Span]:
         """Where any of the leaves stands."""
-        return [(spot.start, spot.end) for leaf in leaves for spot in self._alone(leaf)]
+        there = [leaf for leaf in leaves if leaf.words[0] in self._found]
+        return [(spot.start, spot.end) for leaf in there for spot in self._alone(leaf)]
 
     def places(self, step: Step) -> list[Place]:
         """The places of a step that NEAR may join."""

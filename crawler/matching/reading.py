@@ -42,6 +42,8 @@ class Reading:
     @cached_property
     def offsets(self) -> Sequence[int]:
         """For each folded position, and the end, the offset in the original."""
+        if len(self.folded) == len(self.original) and self.folded == self.original.lower():  # sign by sign the same
+            return range(len(self.original) + 1)
         return fold_with_offsets(self.original)[1]
 
     @cached_property
