@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from crawler.app import App
+from crawler.app import App, now
 from crawler.app.naming import demand, unknown
 from crawler.app.rehearsing import rule_name, rule_version
 from crawler.errors import NotFound
@@ -170,9 +170,16 @@ def sink_rows(app: App) -> list[dict[str, Any]]:
             "kind": sink.kind,
             "can": sorted(sink.can),
             **{status: getattr(states.get(name), status, 0) for status in ("sent", "pending", "parked")},
+            **_rest(app, name),
         }
         for name, sink in app.sinks.items()
     ]
+
+
+def _rest(app: App, sink: str) -> dict[str, Any]:
+    """Until when a sink that failed, or asked for it, is left in peace, and why."""
+    pulse = app.store.sink_states.pulse(sink)
+    return {"rests_until": pulse.shut_until, "why": pulse.why} if pulse.shut(now()) else {}
 
 
 def retry(app: App, key: str | None, sink: str | None) -> int:

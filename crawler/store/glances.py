@@ -123,8 +123,12 @@ class Glances(Part):
             "triage": sa.select(sa.func.min(mentions.changed_at)).where(
                 mentions.status == MentionStatus.ANALYSED.value
             ),
+            # A helpdesk that is down is left in peace, and a change waits for its ticket: neither is our standstill.
             "deliver": sa.select(sa.func.min(deliveries.not_before)).where(
-                deliveries.status == DeliveryStatus.PENDING.value, deliveries.attempts == 0
+                deliveries.status == DeliveryStatus.PENDING.value,
+                deliveries.attempts == 0,
+                deliveries.number == 0,
+                deliveries.sink.not_in(sa.select(t.sink_states.c.sink).where(t.sink_states.c.shut_until.is_not(None))),
             ),
         }
         with self.db.read() as connection:

@@ -215,7 +215,10 @@ class Handler(BaseHTTPRequestHandler):
         self._behave("GET lookup", False, lambda: self._found(key))
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:
+            return self._hang_up()
         if self.path == "/_desk/mode":
             order = json.loads(raw)
             self.desk.mode, self.desk.times = order["mode"], order["times"]
