@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 15.0
 LEASE = 600.0
+_ALERT = "digest:"
 
 
 def digest_of(app: App, brand: str, day: str | None = None) -> Digest:
@@ -51,21 +53,18 @@ class Digester:
     def send(self, app: App, at: datetime | None = None) -> int:
         """Send the digests of today that are due and that nobody has sent; how many went."""
         config, moment = app.config.digests, at or now()
-        if config.at is None or (at is None and time.monotonic() < self.look_at):
+        if at is None and time.monotonic() < self.look_at:
             return 0
         self.look_at = time.monotonic() + LOOK_EVERY
-        day, due = self._due(app, moment)
+        _forget(app)
+        if config.at is None:
+            return 0
+        day, due = _due(config.at, app.config.timezone, moment)
         if moment < due:
             return 0
         targets = targets_of(app, config.send_to)
         names = [brand.name for brand in app.config.brands]
         return sum(self._one(app, name, day, target, sink, due) for name in names for target, sink in targets.items())
-
-    def _due(self, app: App, moment: datetime) -> tuple[date, datetime]:
-        zone = ZoneInfo(app.config.timezone)
-        day = moment.astimezone(zone).date()
-        assert app.config.digests.at is not None
-        return day, datetime.combine(day, app.config.digests.at, tzinfo=zone).astimezone(UTC)
 
     def _one(self, app: App, brand: str, day: date, target: str, sink: Sink, due: datetime) -> bool:
         key = f"{day}/{target}/{brand}"
@@ -87,17 +86,36 @@ class Digester:
                 sink.create(ticket)
         except InDoubt as error:
             if "find" in sink.can:
-                return self._failed(app, target, error)
+                return self._failed(app, target, ticket.brand, error)
             # Rather a digest that is missing than one that comes twice.
             logger.warning("the digest may or may not have reached %s: %s", target, error)
         except CrawlerError as error:
-            return self._failed(app, target, error)
-        app.store.alerts.clear(f"digest:{target}")
+            return self._failed(app, target, ticket.brand, error)
+        app.store.alerts.clear(_alert(target, ticket.brand))
         return True
 
-    def _failed(self, app: App, target: str, error: CrawlerError) -> bool:
-        app.store.alerts.set_(f"digest:{target}", f"the digest could not be sent to {target}: {error}")
+    def _failed(self, app: App, target: str, brand: str, error: CrawlerError) -> bool:
+        app.store.alerts.set_(_alert(target, brand), f"the digest of {brand} could not be sent to {target}: {error}")
         return False
+
+
+def _due(at: clock, zone: str, moment: datetime) -> tuple[date, datetime]:
+    """The local day of `moment`, and the instant of that day at which its digests are due."""
+    local = ZoneInfo(zone)
+    day = moment.astimezone(local).date()
+    return day, datetime.combine(day, at, tzinfo=local).astimezone(UTC)
+
+
+def _forget(app: App) -> None:
+    """An Alert about somebody who is no longer to be told is over."""
+    wanted = {_alert(target, brand.name) for target in app.config.digests.send_to for brand in app.config.brands}
+    for alert in app.store.alerts.open():
+        if alert.key.startswith(_ALERT) and alert.key not in wanted:
+            app.store.alerts.clear(alert.key)
+
+
+def _alert(target: str, brand: str) -> str:
+    return f"{_ALERT}{target}:{brand}"
 
 
 def as_ticket(digest: Digest, key: str, brand: str, due: datetime) -> Ticket:

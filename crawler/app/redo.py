@@ -191,8 +191,8 @@ def _triage(app: App, scope: Scope, diff: bool, done: Redone) -> None:
         for row in rehearse(app, mentions, brands) if diff else decide_again(app, mentions):
             done.counts["mentions"] += 1
             if (what := row.change) is not None:
-                text, mention = match.full_text(row.mention.post.post), row.mention
-                done.change(what, mention.id, mention.brand, mention.status, row.after, text, rule=row.rule)
+                text, mention, (before, after) = match.full_text(row.mention.post.post), row.mention, row.turn
+                done.change(what, mention.id, mention.brand, before, after, text, rule=row.rule)
 
 
 def stored_mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMention]]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crawler.app import App, now
-from crawler.model import Brand, Decision, MentionStatus, StoredMention
+from crawler.model import Brand, Decision, MentionStatus, Priority, StoredMention
 from crawler.stages import triage
 
 HANDED = (MentionStatus.TICKETED, MentionStatus.JOINED)
 DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
 NO_MATCH = "no longer matches"
-GAINED, LOST, OUTCOME = "ticket gained", "ticket lost", "outcome"
+GAINED, LOST, OUTCOME, MOVED = "ticket gained", "ticket lost", "outcome", "priority moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Compared:
     after: MentionStatus
     rule: str
     reason: str
+    priority: Priority | None = None
+    priority_before: Priority | None = None
 
     @property
     def rule_before(self) -> str:
@@ -33,15 +35,23 @@ class Compared:
         """How the outcome differs; None when it does not."""
         before = self.mention.status
         if before in HANDED:
-            return None if self.after in HANDED else LOST
+            moved = self.priority_before not in (None, self.priority)
+            return LOST if self.after not in HANDED else MOVED if moved else None
         if before is self.after:
             return None
         return GAINED if self.after in HANDED else OUTCOME
 
+    @property
+    def turn(self) -> tuple[str, str]:
+        """What was and what would be: priorities where these alone differ, else outcomes."""
+        if self.change == MOVED and self.priority and self.priority_before:
+            return self.priority_before.value, self.priority.value
+        return self.mention.status.value, self.after.value
+
 
 @dataclass(slots=True)
 class RuleSums:
-    """What one rule decides in the past that was looked at; gained and lost are tickets."""
+    """What one rule decides in the past that was looked at; gained and lost are tickets, moved are priorities."""
 
     ticket: int = 0
     joined: int = 0
@@ -49,6 +59,7 @@ class RuleSums:
     ignored: int = 0
     gained: int = 0
     lost: int = 0
+    moved: int = 0
 
 
 @dataclass
@@ -68,6 +79,8 @@ class Sums:
         setattr(sums, name, getattr(sums, name) + 1)
         if row.change == GAINED:
             sums.gained += 1
+        elif row.change == MOVED:
+            sums.moved += 1
         elif row.change == LOST:
             self.of(row.rule_before).lost += 1
 
@@ -93,12 +106,15 @@ def open_to_rules(mention: StoredMention) -> bool:
 def rehearse(app: App, mentions: Sequence[StoredMention], brands: Mapping[str, Brand]) -> list[Compared]:
     """Those of `mentions` that rules may judge, or have given a ticket, as the rules of the file see them."""
     setting = triage.Setting.of(app.config)
+    opened = [it.ticket_id for it in mentions if it.status is MentionStatus.TICKETED and it.ticket_id]
+    urgencies = app.store.tickets.priorities(opened)
     rows = []
     for mention in mentions:
         if mention.status in HANDED and mention.rule != triage.BY_HAND:
             rule, ruling = triage.rule_on(mention, app.config.rules, brands.get(mention.brand), setting)
             after = mention.status if ruling.status is MentionStatus.TICKETED else ruling.status
-            rows.append(Compared(mention, after, rule, ruling.reason))
+            standing = urgencies.get(mention.ticket_id or 0)
+            rows.append(Compared(mention, after, rule, ruling.reason, ruling.priority, standing))
     free = [mention for mention in mentions if open_to_rules(mention)]
     decisions = triage.decide(app.store, free, app.config.rules, brands, now(), setting)
     return rows + _decided(app, free, decisions, brands)

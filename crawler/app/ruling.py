@@ -88,14 +88,14 @@ def try_rules(app: App, scope: Scope) -> Tried:
 
 def change_row(row: Compared) -> dict[str, Any]:
     """One mention whose outcome would be another."""
-    mention = row.mention
+    mention, (before, after) = row.mention, row.turn
     by = {GAINED: row.rule, LOST: row.rule_before}.get(str(row.change), row.rule)
     return {
         "change": row.change,
         "id": mention.id,
         "brand": mention.brand,
-        "before": mention.status,
-        "after": row.after,
+        "before": before,
+        "after": after,
         "rule": rule_name(by),
         "why": row.reason,
         "text": full_text(mention.post.post)[:SNIPPET],

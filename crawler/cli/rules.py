@@ -8,7 +8,7 @@ from crawler.cli.common import ConfigOption, JsonOption, LimitOption, SinceOptio
 from crawler.cli.redo import BrandOption, SourceOption
 
 group = typer.Typer(name="rules", help="What becomes a ticket, and what would.", no_args_is_help=True)
-_SUMS = ("rule", "version", "ticket", "joined", "review", "ignored", "gained", "lost")
+_SUMS = ("rule", "version", "ticket", "joined", "review", "ignored", "gained", "lost", "moved")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,11 +45,12 @@ def rules_test(
     show(tested.rules, _SUMS, as_json)
     shown = tested.changes[: limit or None]
     show(shown, ("change", "id", "brand", "before", "after", "rule", "text"), as_json, "no difference")
-    gained, lost = (sum(row[name] for row in tested.rules) for name in ("gained", "lost"))
+    sums = {name: sum(row[name] for row in tested.rules) for name in ("gained", "lost", "moved")}
     if as_json:
-        emit({"summary": True, "mentions": tested.mentions, "gained": gained, "lost": lost})
+        emit({"summary": True, "mentions": tested.mentions, **sums})
     else:
         rest = len(tested.changes) - len(shown)
         more = f"; {rest} more differences with --limit 0" if rest else ""
-        say(f"{tested.mentions} mentions: {gained} tickets gained, {lost} lost{more}; nothing was changed")
+        found = f"{sums['gained']} tickets gained, {sums['lost']} lost, {sums['moved']} of another priority"
+        say(f"{tested.mentions} mentions: {found}{more}; nothing was changed")
     app.close()

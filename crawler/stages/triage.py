@@ -6,7 +6,6 @@ decisions: which open a ticket, and which join one that is open.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from crawler.stages.ruling import BY_HAND, NO_RULE, WITHDRAWN, Ruling, Setting, 
 from crawler.stages.ticket_text import follow_up, make_ticket, ticket_key
 from crawler.stages.working_hours import due_at
 from crawler.store import Store
+from crawler.text import folded_hash
 
 __all__ = [
     "BATCH",
@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 BATCH = 200
+# Shorter texts say the same in the mouths of strangers. Waiting for each other, a wave of them would take for ever.
+SHORTEST_REPOST = 40
 
 
 @dataclass(slots=True)
@@ -128,7 +130,9 @@ def kin_of(mention: StoredMention) -> set[str]:
     """What two mentions must share to belong together: the same author in one thread, or the same words."""
     post = mention.post
     author = post.post.author.handle or post.post.author.name
-    kin = {f"{mention.brand}|text|{hashlib.sha256(post.folded.encode('utf-8', 'replace')).hexdigest()}"}
+    kin = set()
+    if len(post.folded) >= SHORTEST_REPOST:
+        kin.add(f"{mention.brand}|text|{folded_hash(post.folded)}")
     if author and post.post.thread:
         kin.add(f"{mention.brand}|thread|{post.post.site}|{post.post.thread}|{author}")
     return kin

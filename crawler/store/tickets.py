@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crawler.errors import NotFound
-from crawler.model import Decision, DeliveryStatus, MentionStatus, StoredMention
+from crawler.model import Decision, DeliveryStatus, MentionStatus, Priority, StoredMention
 from crawler.store import kin
 from crawler.store import tables as t
 from crawler.store import ticket_views as views
@@ -90,6 +90,15 @@ class Tickets(Part):
         query = query.where(*views.conditions(brand, sink, status, since, until))
         with self.db.read() as connection:
             return views.stored(connection, connection.execute(query).all())
+
+    def priorities(self, ids: Sequence[int]) -> dict[int, Priority]:
+        """Priority by id, of those tickets that stand for one mention alone: no follow-up has raised it."""
+        columns, found = t.tickets.c, dict[int, Priority]()
+        with self.db.read() as connection:
+            for some in chunks(ids):
+                query = sa.select(columns.id, columns.priority).where(columns.id.in_(some), columns.mention_count == 1)
+                found |= {row.id: Priority(row.priority) for row in connection.execute(query)}
+        return found
 
     def count(self) -> int:
         """How many tickets there are."""

@@ -107,6 +107,13 @@ def test_then_it_goes_live_and_no_ticket_is_lost_or_doubled(stock: Stock) -> Non
     assert redo(stock.opened, "triage", Scope(), diff=True).counts["ticket gained"] == 0
 
 
+def test_priorities_that_would_move_are_shown(stock: Stock) -> None:
+    app = looking_at(stock, OLD.replace("when: any", "when: any, priority: urgent"))
+    [change] = try_rules(app, Scope()).changes
+    assert (change["change"], change["before"], change["after"]) == ("priority moved", "normal", "urgent")
+    assert redo(app, "triage", Scope(), diff=True).counts["priority moved"] == 1
+
+
 def test_a_part_of_the_past(stock: Stock) -> None:
     app = looking_at(stock, NEW)
     assert try_rules(app, Scope(brand="Nova Pay", source="news")).mentions == 4
@@ -189,7 +196,7 @@ def test_the_commands(tmp_path: Path, sqlite_template: Path) -> None:
     sources = f"  - {{name: news, kind: feed, url: '{SITE}/news'}}"
     place.configure(sources, brands=BRANDS, tickets=NEW)
     rows = place.json("rules", "test", "--since", "14d")
-    assert rows[-1] == {"summary": True, "mentions": 4, "gained": 1, "lost": 1}
+    assert rows[-1] == {"summary": True, "mentions": 4, "gained": 1, "lost": 1, "moved": 0}
     assert [row["rule"] for row in place.json("rules", "list")] == ["jobs", "vip", "cards", "papers"]
     whole = place.json("mentions", "show", "1")[0]
     assert (whole["rule"], len(whole["rule_version"])) == ("money", 8)

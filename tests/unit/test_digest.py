@@ -135,11 +135,20 @@ def test_what_fails_is_an_alert_and_tried_again(house: House, error: Exception) 
     ear = Ear(error, error)
     app, digester = house.service(ear), Digester()
     assert digester.send(app, NINE) == 0 and ear.heard == []
-    assert [alert.key for alert in app.store.alerts.open()] == ["digest:ear"]
+    assert {alert.key for alert in app.store.alerts.open()} == {"digest:ear:Nova", "digest:ear:Ladna Pay"}
     assert digester.send(app, NINE) == 0, "not before the claim has run out"
     house.at += timedelta(seconds=digesting.LEASE + 1)
     assert digester.send(app, NINE + timedelta(hours=1)) == 2
     assert app.store.alerts.open() == [] and len(ear.heard) == 2
+
+
+def test_an_alert_about_somebody_who_is_no_longer_told_is_over(house: House) -> None:
+    app, digester = house.service(Ear(Permanent("no such box"))), Digester()
+    digester.send(app, NINE)
+    assert [alert.key for alert in app.store.alerts.open()] == ["digest:ear:Nova"], "the other brand's went"
+    house.path.write_text(house.path.read_text().replace('at: "09:00", send_to: [ear]', ""), encoding="utf-8")
+    digester.send(house.service(Ear()), NINE)
+    assert app.store.alerts.open() == []
 
 
 @pytest.mark.parametrize("searchable", [True, False])

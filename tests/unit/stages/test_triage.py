@@ -97,6 +97,17 @@ def test_two_short_equal_texts_of_different_people_are_two_complaints(world: Wor
     assert len(world.store.tickets.list()) == 2
 
 
+def test_a_wave_of_short_equal_texts_is_decided_in_one_pass(world: World) -> None:
+    world.shows(*(world.post("neg93 жах", number, f"Автор {number}") for number in range(60)))
+    passes: list[int] = []
+    rules = {brand.name: brand for brand in world.store.config.brands()}
+    world.judge([])
+    ids = [mention.id for mention in world.store.mentions.list()]
+    world.store.mentions.reopen(ids, analyse=False)
+    done = triage.run(world.store, [RULE], rules, world.now, passes.append)
+    assert passes == [60] and done.ticketed == 60
+
+
 def test_the_first_rule_that_is_sure_decides(world: World) -> None:
     other = RuleBlock(name="uk only", when=("negative",), lang=("uk",), priority=Priority.LOW)
     world.shows(world.post("neg93"))
