@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crawler.app.redo import Redone
     from crawler.store import Folded
 
-_LONGEST_WHY = 300
+_LONGEST_WHY, _LONGEST_TEXT = 300, 1000
 
 
 def rematch(app: App, since: datetime | None, source: str | None, brand: str | None, diff: bool, done: Redone) -> None:
@@ -91,7 +91,7 @@ class _Again:
     def _compare(self, post: StoredPost, matches: Sequence[Match], before: frozenset[str]) -> None:
         now_there = {self.brands[one.brand_id].name: one for one in matches}
         looked_for = {brand.name for brand in self.brands.values()}
-        text = match.full_text(post.post)
+        text = match.full_text(post.post)[:_LONGEST_TEXT]
         for name in sorted(now_there.keys() - before):
             why = "; ".join(f"«{hit.form}» {hit.why}" if hit.form else hit.why for hit in now_there[name].hits)
             self.done.change("mention gained", post.id, name, None, name, text, why=why[:_LONGEST_WHY])

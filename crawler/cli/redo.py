@@ -46,7 +46,8 @@ def _command(stage: str):  # type: ignore[no-untyped-def]  # typer reads the inn
 
         app = App.load(config)
         done = redo(app, stage, Scope(since=moment(since), brand=brand, source=source), diff=diff)
-        show(done.rows, ("change", "id", "brand", "before", "after", "text"), as_json, empty="no difference")
+        more = ("why",) if stage == "match" else ()
+        show(done.rows, ("change", "id", "brand", "before", "after", *more, "text"), as_json, empty="no difference")
         if as_json:
             emit({"summary": True, **done.counts})
         else:
