@@ -16,10 +16,11 @@ from crawler.net.http import HttpAnswer, as_json, server_of
 from sinks.base import Tools
 from sinks.http import HttpSink, is_html
 from sinks.plain import one_line
-from sinks.rest_fill import Absent, Values, as_text, fill, fill_path, fill_text, in_json_text, in_xml
+from sinks.rest_fill import SECRET, Absent, Values, as_text, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import Word, meaning_of, wait_of
 from sinks.rest_pick import in_answer, scalar
 from sinks.rest_settings import Call, Login, RestSettings
+from sinks.rest_values import Over
 
 _READS = ("GET",)
 _FORM = "application/x-www-form-urlencoded"
@@ -76,9 +77,12 @@ class RestClient(HttpSink):
         Raises Transient, InDoubt (only of writes), Permanent.
         """
         reads = reads or call.method in _READS
+        if self.settings.secrets:
+            values = Over(values, {SECRET + name: text for name, text in _open(self.settings.secrets).items()})
         url = self._url(call, values, query or {}) if target is None else self._with_query(_origin(self.base) + target)
         content, kind = self._body(call, values)
-        headers = {name: one_line(fill_text(text, values), 1000) for name, text in call.headers.items()}
+        headers = _open(call.headers)
+        headers |= {name: one_line(fill_text(text, values), 1000) for name, text in call.plain_headers().items()}
         headers |= {**({"Content-Type": kind} if kind else {}), **(extra or {})}
         try:
             with self.named():
@@ -190,7 +194,7 @@ class RestClient(HttpSink):
         usual = self._meaning(method, answer)
         if isinstance(usual, Transient):
             return type(usual)(str(usual), wait)
-        return Permanent(f"{usual}{_hint(answer.status)}")
+        return Permanent(f"{usual}{_hint(answer.status, method)}")
 
     def pick(self, answer: HttpAnswer, spec: str) -> Any:
         """What `spec` names in an answer; None when there is nothing, or an HTML page where JSON is due."""
@@ -207,9 +211,11 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _hint(status: int) -> str:
+def _hint(status: int, method: str) -> str:
     if status == 428:
         return "; set `preconditions: etag` and `read`"
+    if status == 404 and method == "GET":
+        return '; where it means that there is none, say so: meaning: {"404": missing}'
     return ""
 
 

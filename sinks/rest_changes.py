@@ -99,9 +99,7 @@ class Changer:
         read = self.settings.read
         version = scalar(self.sink.pick(self._read(read), read.version)) if read else None
         if read and version is None:
-            raise self.sink.permanent(
-                f"ticket {self.remote.id} has nothing at {read.version!r}; see read.version"
-            )
+            raise self.sink.permanent(f"ticket {self.remote.id} has nothing at {read.version!r}; see read.version")
         return version and one_line(version, 500)
 
     def _read(self, read: Read) -> HttpAnswer:

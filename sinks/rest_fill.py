@@ -45,6 +45,8 @@ class Values(Protocol):
         """Characters of the long text."""
 
 
+SECRET = "secret_"
+"""`{secret_NAME}` is one of the sink's `secrets`, wherever a template stands."""
 LONG = frozenset({"body", "comment"})
 
 
@@ -64,7 +66,7 @@ def names_in(template: Any) -> Iterator[str]:
 def refuse_unknown(template: Any, known: frozenset[str], where: str) -> None:
     """ValueError for the first placeholder that is not in `known`, with the one that was probably meant."""
     for name in names_in(template):
-        if name not in known:
+        if name not in known and not name.startswith(SECRET):
             close = get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean {{{close[0]}}}?" if close else f"known: {', '.join(sorted(known))}"
             raise ValueError(

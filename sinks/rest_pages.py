@@ -14,6 +14,7 @@ from sinks.rest_call import RestClient
 from sinks.rest_fill import Values
 from sinks.rest_pick import items_in, scalar
 from sinks.rest_settings import Listing, Pages
+from sinks.rest_values import PAGING, Over
 
 _MOST_PAGES = 1000
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;[^<>,]*\brel="?next"?', re.IGNORECASE)
@@ -25,6 +26,7 @@ class Lister:
 
     def __init__(self, sink: RestClient, call: Listing, values: Values, *, missing: bool = False) -> None:
         self.sink, self.call, self.values, self.missing = sink, call, values, missing
+        self.names = call.names() & PAGING
 
     def items(self) -> Iterator[Any]:
         """The items, the most recent ones first where the config says how; at most `look_back`."""
@@ -90,7 +92,7 @@ class Lister:
             if pages.by == "cursor":
                 query = {pages.param or "cursor": ahead} | _at(pages, None)
             else:
-                query, target = {}, _target(answer.url, ahead)
+                query, target = {}, _target(self.sink.base, answer.url, ahead)
 
     def _next(self, answer: HttpAnswer, pages: Pages) -> str | None:
         if pages.by == "link":
@@ -107,7 +109,12 @@ class Lister:
     ) -> tuple[HttpAnswer, list[Any]]:
         """One page; a 404 behind the first one is the end."""
         missing = later or self.missing
-        told = self.sink.send(self.call, self.values, query=query, reads=True, missing=missing, target=target)
+        told_in_body = {name: value for name, value in query.items() if name in self.names}
+        rest = {name: value for name, value in query.items() if name not in self.names}
+        if self.call.pages and "size" in self.names:
+            told_in_body["size"] = self.call.pages.size
+        values = Over(self.values, told_in_body)
+        told = self.sink.send(self.call, values, query=rest, reads=True, missing=missing, target=target)
         if told.word == "missing":
             return told.answer, []
         if is_html(told.answer) and not (self.call.items or "").startswith("text:"):
@@ -129,10 +136,13 @@ def _at(pages: Pages, at: int | None) -> dict[str, Any]:
     return size if at is None else {pages.param or _FIRST_PARAM[pages.by]: at, **size}
 
 
-def _target(here: str, ahead: str) -> str:
-    """Path and query of a next URL. Its host is not followed: servers behind proxies name wrong ones."""
+def _target(base: str, here: str, ahead: str) -> str:
+    """Path and query of a next URL. Its host is not followed: servers behind proxies name wrong ones, and leave out
+    the path below which they stand."""
     try:
         parts = urlsplit(urljoin(here, ahead))
     except ValueError:
         raise Permanent("the next page of a list is named by something that is no URL") from None
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    prefix = urlsplit(base).path
+    path = parts.path if parts.path.startswith(prefix) else prefix + parts.path
+    return (path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from crawler.model import Priority, TicketStatus
 from crawler.plugins import Secret, SecretText
 from sinks.base import Seconds
 from sinks.http import HttpSink
-from sinks.rest_fill import names_in, refuse_unknown
+from sinks.rest_fill import SECRET, names_in, refuse_unknown
 from sinks.rest_meaning import Meaning
 from sinks.rest_pick import checked
-from sinks.rest_values import CHANGE, FIND, REMOTE, TICKET
+from sinks.rest_values import CHANGE, FIND, LISTED, REMOTE, SINCE, TICKET
 
 
 def _path(value: str) -> str:
@@ -38,6 +39,7 @@ def _texts(value: object) -> object:
     return {str(key).strip().lower(): item for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
+_REFERENCE = re.compile(r"\$\{[A-Za-z_]")
 Path = Annotated[str, AfterValidator(_path)]
 Pick = Annotated[str, AfterValidator(checked)]
 Statuses = Annotated[dict[str, TicketStatus], BeforeValidator(_texts)]
@@ -84,7 +86,7 @@ class Call(Part):
     method: Method = Field("POST", description="Method")
     path: Path = Field(description="Path below url, with its query when it has one", examples=["/api/tickets"])
     query: dict[str, Any] = Field(default_factory=dict, description="Query parameters, encoded for you")
-    headers: dict[str, str] = Field(default_factory=dict, description="Headers of this call only")
+    headers: dict[str, SecretText] = Field(default_factory=dict, description="Headers of this call only")
     body: Any = Field(None, description="JSON body", examples=[{"title": "{subject}", "text": "{body}"}])
     form: dict[str, Any] | None = Field(None, description="Form body, instead of JSON")
     multipart: dict[str, Any] | None = Field(None, description="multipart/form-data body, instead of JSON")
@@ -97,13 +99,21 @@ class Call(Part):
         bodies = [name for name in ("body", "form", "multipart", "text") if getattr(self, name) is not None]
         if len(bodies) > 1:
             raise ValueError(f"takes one of body, form, multipart and text, not {' and '.join(bodies)}")
-        for name in ("path", "query", "headers", *bodies):
+        for name in ("path", "query", *bodies):
             refuse_unknown(getattr(self, name), self.known, name)
+            if _holds_secret(getattr(self, name)):
+                raise ValueError(f"{name}: name the secret in `secrets` of the sink, and write {{secret_NAME}} here")
+        refuse_unknown(self.plain_headers(), self.known, "headers")
         return self
+
+    def plain_headers(self) -> dict[str, str]:
+        """The headers that are templates: those that hold no secret."""
+        plain = {name: text for name, text in self.headers.items() if not text.looked_up}
+        return {name: text.get_secret_value() for name, text in plain.items()}
 
     def names(self) -> set[str]:
         """Every placeholder that the call holds."""
-        parts = (self.path, self.query, self.headers, self.body, self.form, self.multipart, self.text)
+        parts = (self.path, self.query, self.plain_headers(), self.body, self.form, self.multipart, self.text)
         return {name for part in parts for name in names_in(part)}
 
 
@@ -199,7 +209,7 @@ class Find(Listing):
 
 
 class Seen(Listing):
-    known = REMOTE
+    known = LISTED
     says: Pick = Field("json:body", description="Where an item holds its text")
 
 
@@ -239,7 +249,7 @@ class Read(Call):
 
 
 class Replies(Listing):
-    known = REMOTE
+    known = LISTED
     says: Pick = Field("json:body", description="Where an item holds its text")
     public: dict[str, Any] = Field(
         default_factory=dict,
@@ -254,7 +264,7 @@ class Replies(Listing):
 
 
 class Changes(Listing):
-    known = frozenset({"since", "base"})
+    known = SINCE
     since: str = Field("iso", description="How {since} is written: iso, unix, unix_ms, or a pattern: %Y-%m-%d %H:%M:%S")
     status: Pick | None = Field(None, description="Where an item holds the status (default: as in read)")
     assignee: Pick | None = Field(None, description="Where an item holds who has the ticket")
@@ -275,6 +285,11 @@ class RestSettings(HttpSink.Settings):
         default_factory=dict, description="Query parameters of every call", examples=[{"api_key": "${DESK_KEY}"}]
     )
     basic: Basic | None = Field(None, description="User name and password")
+    secrets: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")], Secret] = Field(
+        default_factory=dict,
+        description="Secrets for bodies and other templates, where {secret_NAME} stands for them",
+        examples=[{"key": "${DESK_KEY}"}],
+    )
     login: Login | None = Field(None, description="A call that gives a session")
     format: Literal["text", "html", "markdown", "wiki"] = Field(
         "text", description="How the helpdesk shows {body} and {comment}; it decides how they are escaped"
@@ -321,12 +336,35 @@ class RestSettings(HttpSink.Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        for name in {name for call in self.calls() for name in call.names() if name.startswith(SECRET)}:
+            if name.removeprefix(SECRET) not in self.secrets:
+                raise ValueError(f"{{{name}}} is used, but `secrets` has no {name.removeprefix(SECRET)!r}")
         if self.find is not None and not {"key", "marker"} & self.create.names():
             raise ValueError("find looks for the key, but create sends neither {key} nor {marker}")
         wants_version = [call for call in (self.comment, *self.update) if call and "version" in call.names()]
         if (self.preconditions or wants_version) and self.read is None:
             raise ValueError("preconditions and {version} take what `read` answers: add read")
         return self
+
+    def calls(self) -> list[Call]:
+        """Every call of the config."""
+        calls = (self.create, self.find, self.comment, *self.update, self.read, self.changes)
+        return [one for call in calls for one in _below(call)]
+
+
+def _below(call: Call | None) -> list[Call]:
+    if call is None:
+        return []
+    inner = (getattr(call, name, None) for name in ("seen", "replies"))
+    return [call, *(one for one in inner if one is not None)]
+
+
+def _holds_secret(data: Any) -> bool:
+    if isinstance(data, Mapping):
+        return any(map(_holds_secret, [*data, *data.values()]))
+    if isinstance(data, list | tuple):
+        return any(map(_holds_secret, data))
+    return isinstance(data, SecretStr) or (isinstance(data, str) and bool(_REFERENCE.search(data)))
 
 
 def _check_check(check: Mapping[str, str]) -> None:

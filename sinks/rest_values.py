@@ -26,8 +26,11 @@ TICKET = frozenset(
     "subject body html_body text_body markdown_body body_indented key marker priority url author author_email brand "
     "tone intent language reason tags slugs opened_at due_at base".split()
 )
-FIND = frozenset("key marker base since".split())
-REMOTE = frozenset("remote_id remote_number base".split())
+PAGING = frozenset("page offset cursor size".split())
+FIND = frozenset("key marker base".split()) | PAGING
+SINCE = frozenset("since base".split()) | PAGING
+LISTED = frozenset("remote_id remote_number base".split()) | PAGING
+REMOTE = LISTED - PAGING
 CHANGE = REMOTE | frozenset(
     "comment html_comment text_comment markdown_comment comment_indented key marker priority status version".split()
 )
@@ -101,6 +104,27 @@ class Plain:
     @property
     def size(self) -> int:
         return 0
+
+
+class Over(Plain):
+    """Some values over others: where a list goes on, when its call says so in a body."""
+
+    def __init__(self, below: Any, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._below = below
+
+    def get(self, name: str, *, long: bool) -> Any:
+        return self._values[name] if name in self._values else self._below.get(name, long=long)
+
+    def literal(self, text: str) -> str:
+        return str(self._below.literal(text))
+
+    def shortened(self, keep: int) -> Over:
+        return Over(self._below.shortened(keep), self._values)
+
+    @property
+    def size(self) -> int:
+        return int(self._below.size)
 
 
 def _shaped(name: str) -> tuple[str, Callable[[str], str]]:

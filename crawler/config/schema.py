@@ -39,7 +39,12 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 def _model(model: type[BaseModel], name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """A model's schema; the definitions it refers to go to `definitions` under a name of their own."""
     found = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
-    for key, value in found.pop("$defs", {}).items():
+    below = found.pop("$defs", {})
+    if shown := getattr(model, "documented", ()):
+        # What a preset takes over from its base kind is said there; repeated in each preset it would be a megabyte.
+        found["properties"] = {key: value if key in shown else True for key, value in found["properties"].items()}
+        below = {key: value for key, value in below.items() if f"{name}.{key}" in json.dumps(found["properties"])}
+    for key, value in below.items():
         definitions[f"{name}.{key}"] = value
     return found
 

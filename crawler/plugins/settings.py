@@ -64,11 +64,15 @@ class Secret(SecretStr):
         pattern = {} if cls.literals else {"pattern": r"^file:.+|\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
         return {"type": "string", "format": "password", "writeOnly": True, **pattern}
 
+    @property
+    def looked_up(self) -> bool:
+        """Whether the config holds a reference that was looked up, and no plain text."""
+        return bool(_REFERENCE.search(self.reference)) or self.reference.startswith(_FILE)
+
     def hidden(self) -> list[str]:
         """What must be shown nowhere: the value, and what stands behind a word as in "Token abc"."""
         value = self.get_secret_value()
-        looked_up = _REFERENCE.search(self.reference) or self.reference.startswith(_FILE)
-        if self.literals and not looked_up and not _TOKEN.search(value):
+        if self.literals and not self.looked_up and not _TOKEN.search(value):
             return []
         scheme, _, rest = value.partition(" ")
         return [value, rest] if rest and scheme.isalpha() else [value]

@@ -148,22 +148,25 @@ class GuardedDesk(Odd):
 
     CONFIG = """
         kind: rest
-        headers: {X-Key: "${DESK_KEY}"}
+        secrets: {pin: "${DESK_KEY}"}
         format: markdown
         limits: {data.title: 60}
         retry_after: X-Come-Back
         preconditions: etag
         create:
           path: /v3/cases
-          body: {data: {title: "{subject}", text: "{body}\\n\\n{marker}", tags: "{tags}", level: "{priority}",
-                        assignee: "{due_at}"}}
+          headers: {X-Day: "{opened_at}"}
+          body: {token: "{secret_pin}", data: {title: "{subject}", text: "{body}\\n\\n{marker}", tags: "{tags}",
+                        level: "{priority}", assignee: "{due_at}"}}
           id: header:Location
         find:
-          path: /v3/cases
+          method: POST
+          path: /v3/search
+          body: {page: {after: "{cursor}", take: "{size}"}}
           items: json:data.items
           id: json:ref.number
           contains: {text: "{marker}"}
-          pages: {by: cursor, param: after, next: "json:data.next", size: 2, size_param: take}
+          pages: {by: cursor, next: "json:data.next", size: 2}
           look_back: 50
         comment: {path: "/v3/cases/{remote_id}/remarks", body: {text: "{comment} {marker}"}}
         update: {method: PATCH, path: "/v3/cases/{remote_id}", body: {state: "{status}", level: "{priority}"}}
@@ -176,13 +179,15 @@ class GuardedDesk(Odd):
     def handle(self, call: Call) -> Said:
         if call.path == "/v3/cases" and call.method == "POST":
             data = json.loads(call.body)["data"]
+            if json.loads(call.body)["token"] != "k3y-of-the-desk":
+                return Said(401, '{"error": "no"}')
             if any(one["text"] == data["text"] for one in self.tickets):
                 return Said(409, '{"error": "we have that"}')
             made = self.add(**data)
             return Said(201, "", headers=(("Location", f"/v3/cases/{made['id']}"),))
-        if call.path == "/v3/cases":
-            newest = self.tickets[::-1]
-            start, take = int(call.query.get("after", "0")), int(call.query["take"])
+        if call.path == "/v3/search":
+            newest, page = self.tickets[::-1], json.loads(call.body)["page"]
+            start, take = int(page.get("after", "0")), page["take"]
             items = [{"text": one["text"], "ref": {"number": one["id"]}} for one in newest[start : start + take]]
             ahead = start + take if start + take < len(newest) else None
             return Said(200, json.dumps({"data": {"items": items, "next": ahead}}))

@@ -206,6 +206,8 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
         ({"meaning": {"422": "whatever"}}, "Input should be 'ok', 'warn', 'permanent'"),
         ({"preconditions": "etag"}, "add read"),
         ({"creat": {}}, "Extra inputs"),
+        ({"create": {"path": "/t", "body": {"k": "{key}", "t": "${TOKEN}"}}}, "name the secret in `secrets`"),
+        ({"create": {"path": "/t", "form": {"k": "{secret_key}"}}}, "`secrets` has no 'key'"),
         ({"headers": {"Authorization": "Token abc"}}, "a secret must not stand in the file"),
     ],
 )  # fmt: skip
