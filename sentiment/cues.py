@@ -6,6 +6,7 @@ logits: 1 is a hint, 2 nearly decides.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
             key = (header["kind"], header["name"].strip(), float(header["weight"]))
         else:
             yield key, line
+
+
+@cache
+def version() -> str:
+    """Digest of every word file: part of the model's name, so that new wording counts as a new model."""
+    files = sorted(path for path in FOLDER.rglob("*.txt"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:6]
 
 
 def read_lines(path: Path) -> list[str]:

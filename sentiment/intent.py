@@ -21,6 +21,8 @@ SHORT: Final = 120  # a single cue counts in full in a short post; in a long one
 ASKS_FIRST: Final = 1.0  # "why was I charged twice?" wants an answer: the question weighs more than the trouble
 OUTCRY: Final = 0.8  # a rhetorical question is mostly an outcry
 THREATENED: Final = {"threat": 1.6, "legal": 0.8, "churn": 0.8}  # what its flags add to a complaint
+LEAN_CAP: Final = 3.0  # more wording of the same side says no more about the tone
+DENIED_PRAISE: Final = 6.0  # "not good" must outweigh a model that reads "good"
 LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
 TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
@@ -101,12 +103,27 @@ def detect(text: str, target: str | None = None, tone: Tones | None = None, abou
 
 
 def leaning(text: str) -> float:
-    """Evidence of praise less that of complaint in one clause, by wording alone."""
+    """Evidence of praise less that of complaint in a text, by wording alone."""
     plain = " ".join(text.lower().translate(_FOLD).split())
     scripts = _scripts(plain)
-    praise = _praise(plain, scripts) + _cues(cues("warm", scripts), plain)
-    complaint = _complaint(plain, scripts) + _cues(cues("cold", scripts), plain)
-    return sum(part.weight for part in praise) - sum(part.weight for part in complaint)
+    praise, complaint = _praise(plain, scripts), _complaint(plain, scripts)
+    lean = sum(part.weight for part in praise) - sum(part.weight for part in complaint)
+    denied = DENIED_PRAISE if not praise and len(plain) <= SHORT and _denied(plain, scripts) else 0.0
+    return max(-LEAN_CAP, min(LEAN_CAP, lean)) - denied
+
+
+def verdict(text: str) -> float:
+    """The same with words that only tell where somebody is compared ("Y answered in ten seconds")."""
+    plain = " ".join(text.lower().translate(_FOLD).split())
+    scripts = _scripts(plain)
+    warm, cold = (sum(part.weight for part in _cues(cues(kind, scripts), plain)) for kind in ("warm", "cold"))
+    return leaning(text) + warm - cold
+
+
+def _denied(plain: str, scripts: frozenset[str]) -> bool:
+    """ "Not good": a word of praise after a negation."""
+    hits = (hit for cue in cues("praise", scripts) for hit in cue.pattern.finditer(plain))
+    return any(_NEGATED_PRAISE.search(plain[max(0, hit.start() - 25) : hit.start()]) for hit in hits)
 
 
 def _scripts(plain: str) -> frozenset[str]:

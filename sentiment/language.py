@@ -63,7 +63,7 @@ _BULGARIAN_ENDS: Final = re.compile(r"\b\w{5,}(?:ване|нието|ванет�
 # Endings that only one of both languages has; shorter words tell nothing by their end.
 _ENDS: Final = {
     "uk": re.compile(
-        r"\w{2,}(?:ння|ття|ють|уть|вся|юся|уся|емо|имо|имось|ського|ському|ував|увала|ати|ити|ути|еться|яться)"
+        r"\w{2,}(?:ння|ття|ють|уть|вся|юся|уся|емо|имо|имось|тися|тись|ського|ському|ував|увала|ати|ити|ути|еться|яться)"
     ),
     "ru": re.compile(
         r"\w{2,}(?:ние|нию|тся|лся|ешь|ишь|ает|яет|ует|ит|ют|ят|ет|ой|ого|ему|ей|ов|ев|ость|ости|ция|ции|ать|лось|ился)"
@@ -205,7 +205,7 @@ def _latin(words: list[str]) -> str | None:
     if letters < ENOUGH_LETTERS:
         return _short_latin(joined, english, letters)
     second = _second_vote(joined)
-    if second == "en" or 4 * english >= len(words):
+    if second == "en" or 3 * english >= len(words):
         return "en"
     first = _ask(_LATIN, joined)  # so many profiles are slow, so only when English is in doubt
     if first == second:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crawler.errors import ModelUnavailable
+from sentiment import intent
+from sentiment.cues import version
 from sentiment.prepare import TARGET_MARK, views
 from sentiment.voter import Voter
 
@@ -27,12 +30,15 @@ MAX_PIECES: Final = 128
 DEFAULT_FOLDER: Final = Path(__file__).parent / "model"
 FIX: Final = "reinstall the package, or train anew with `python -m sentiment.train`"
 
+_MARKS: Final = re.compile(r"([!?])\1+")  # three marks say what one says
+
 Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the two voters become one: share of the encoder, temperature, shifts of the neutral logit by language.
+    """How the voters become one: share of the encoder, temperature, shifts of the neutral logit by language, and what
+    the wording of praise and complaint adds to the logits of positive and negative.
 
     A marked target moves both voters toward neutral, as most brand posts are: marked texts have shifts of their own.
     """
@@ -41,6 +47,7 @@ class Calibration:
     neutral_shift: dict[str, float]
     target_shift: dict[str, float]
     encoder_share: float
+    words_share: float = 0.2
 
     def shift(self, language: str, marked: bool) -> float:
         """The language's shift; that of `default` for languages never fitted."""
@@ -90,7 +97,7 @@ class ToneModel:
     def __init__(self, folder: Path | None = None, threads: int | None = None) -> None:
         """Load `folder` (the built-in one by default) with `threads` for inference. Raises ModelUnavailable."""
         self.folder = folder or DEFAULT_FOLDER
-        self.name = verify(self.folder)
+        self.name = f"{verify(self.folder)}.{version()}"
         part = "calibration.json"
         try:
             self.calibration = Calibration(**json.loads((self.folder / part).read_text("utf-8")))
@@ -120,19 +127,26 @@ class ToneModel:
         """
         if not texts:
             return np.empty((0, 3)), []
-        shown = [views(text, target) for text, target in zip(texts, targets, strict=True)]
+        calm = (_MARKS.sub(r"\1", text) for text in texts)
+        shown = [views(text, target) for text, target in zip(calm, targets, strict=True)]
         encoder = softmax(self._encode([view.encoder for view in shown]))
         voter = softmax(self._voter.logits([view.voter for view in shown]))
         marked = [TARGET_MARK in view.encoder for view in shown]
-        mixed = self._calibrate(encoder, voter, list(zip(languages, marked, strict=True)))
+        words = [intent.leaning(view.encoder) for view in shown]
+        mixed = self._calibrate(encoder, voter, list(zip(languages, marked, strict=True)), words)
         if not np.isfinite(mixed).all():
             raise ModelUnavailable(f"tone model: {self.folder / 'model.onnx'}: gives NaN; {FIX}")
         return mixed, [view.cut for view in shown]
 
-    def _calibrate(self, encoder: Probabilities, voter: Probabilities, kinds: list[tuple[str, bool]]) -> Probabilities:
+    def _calibrate(
+        self, encoder: Probabilities, voter: Probabilities, kinds: list[tuple[str, bool]], words: list[float]
+    ) -> Probabilities:
         share = self.calibration.encoder_share
         logits = np.log(share * encoder + (1 - share) * voter + 1e-9)
         logits[:, 1] += [self.calibration.shift(language, marked) for language, marked in kinds]
+        lean = self.calibration.words_share * np.array(words)
+        logits[:, 0] -= lean
+        logits[:, 2] += lean
         return softmax(logits / self.calibration.temperature)
 
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:

@@ -120,7 +120,7 @@ def _judge(parts: list[Clause], score: Scorer) -> list[float]:
 def _value(text: str, margin: float) -> float:
     if not any(c.isalnum() or ord(c) > 0x2000 for c in text):
         return 0.0
-    words = intent.leaning(text) + _rating(text)
+    words = intent.verdict(text) + _rating(text)
     kept = math.copysign(max(0.0, abs(margin) - DOUBT), margin)
     return MODEL_SHARE * kept + WORDS_SHARE * max(-WORDS_CAP, min(WORDS_CAP, words))
 
