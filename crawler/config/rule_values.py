@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from crawler.config.values import Window, between_of, one_as_list, shown, text_of, wrong
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_NUMBER = r"(\d{1,12}(?:\.\d{1,6})?)"
+_NUMBER = r"(\d{1,12}(?:\.\d{1,6})?%?)"
 _BOUND = re.compile(rf"(<=|>=|<|>|=|at least|at most|over|under|below|above)?\s*{_NUMBER}", re.IGNORECASE)
 _RANGE = re.compile(rf"{_NUMBER}\s*(?:\.\.|-|–)\s*{_NUMBER}")
 _SIGNS = {"at least": ">=", "at most": "<=", "over": ">", "above": ">", "under": "<", "below": "<", "": "="}
@@ -45,21 +45,25 @@ class Bounds:
 
 
 def bounds_of(value: object) -> Bounds:
-    """`"<= 2"`, `"at least 4"`, `2..4`, or a number (exactly that). Raises a validation error for anything else."""
+    """`"<= 2"`, `"at least 90%"`, `2..4`, or a number (exactly that). Raises a validation error for anything else."""
     text = " ".join(str(text_of(value)).split()) if isinstance(value, str | int | float) else ""
     if found := _RANGE.fullmatch(text):
-        low, high = float(found[1]), float(found[2])
+        low, high = _number(found[1]), _number(found[2])
         if low > high:
             raise wrong(f"{text!r} runs backwards", f'"{found[2]}..{found[1]}"')
         return Bounds(low, high)
     found = _BOUND.fullmatch(text) if not isinstance(value, bool) else None
     if found is None:
         raise wrong(f'{shown(value)} bounds no number; write it like "<= 2", ">= 4", "over 10000" or 2..4', '"<= 2"')
-    sign, number = (found[1] or "").lower(), float(found[2])
+    sign, number = (found[1] or "").lower(), _number(found[2])
     sign = _SIGNS.get(sign, sign)
     if sign == "=":
         return Bounds(number, number)
     return Bounds(number, None, sign == ">") if sign[0] == ">" else Bounds(None, number, sign == "<")
+
+
+def _number(text: str) -> float:
+    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
 
 
 BOUNDS_SCHEMA = {"type": ["string", "number"], "examples": ["<= 2", ">= 4", "2..4"]}

@@ -3,13 +3,15 @@ person decided stays."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.installation import Installation
-from e2e.site import Entry
+from e2e.installation import Installation, Service, until
+from e2e.site import Entry, Site
 from e2e.stock import BRANDS, SITE, Stock
 
 from crawler import config as config_room
@@ -228,3 +230,25 @@ def test_a_source_kind_that_there_is_not_is_found_at_its_place(tmp_path: Path) -
     lines = place.config.read_text(encoding="utf-8").splitlines()
     assert lines[problem["line"] - 1][problem["column"] - 1 :].startswith("fed]")
     assert "there is no source kind 'fed'; did you mean 'feed'?" in problem["message"]
+
+
+def test_two_services_send_one_digest(tmp_path: Path) -> None:
+    with closing(Site(feeds={"/feed": [Entry("1", "Nova Pay, де мої гроші")]})) as site:
+        place = Installation(tmp_path)
+        text = (
+            f"sinks: [{{name: boss, kind: webhook, url: '{site.url}/hook', lookup_url: '{site.url}/hook/{{key}}'}}]\n"
+        )
+        text += 'digest: {at: "00:00", send_to: [boss]}\nlanguage: uk'
+        place.configure(f"  - {{name: news, kind: feed, url: '{site.url}/feed', every: 1h}}", rest=text)
+        place.run("crawl")
+        assert site.calls == [], "a crawl by hand sends no digest"
+        services = [Service(place, "one"), Service(place, "two")]
+        try:
+            until(lambda: site.calls, 40, "the digest")
+            time.sleep(3)
+        finally:
+            codes = [service.stop() for service in services]
+        assert codes == [0, 0]
+    [call] = site.calls
+    assert call["brand"] == "Nova Pay" and call["tags"] == ["digest"]
+    assert len(call["body"].splitlines()) == 5 and call["body"].startswith("Згадки: ")

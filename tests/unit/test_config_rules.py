@@ -92,6 +92,8 @@ def test_what_is_not_said(at: Path, text: str, when: tuple[str, ...], send_to: t
         ('"= 3"', (3,), (2,)),
         ("0", (0,), (1,)),
         ("4.5", (4.5,), (4,)),
+        ('">= 90%"', (0.9, 1), (0.89,)),
+        ("10%..20%", (0.15,), (0.3,)),
     ],
 )
 def test_bounds(at: Path, text: str, inside: tuple[float, ...], outside: tuple[float, ...]) -> None:
