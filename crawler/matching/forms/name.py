@@ -20,7 +20,7 @@ _LATIN = re.compile("[à-ɏ]")
 _YO = "\ue001"
 _SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])")
 _APOSTROPHED = re.compile(r"'([^\W\d_]+)")
-_BEHIND = re.compile(r"['-]([а-яіїєґ]{1,3})(?![\w'])")
+_BEHIND = re.compile(r"['-]([а-яіїєґ]{1,3})(?![\w'-])")
 _POSSESSIVE = re.compile(r"'s(?!\w)")
 ENDINGS = frozenset("а у ом ові і е и ы ів ов ам ами ах ю я ем єм ою ой ей єю і ї ом у го му м х ах еві".split())
 
@@ -77,7 +77,7 @@ def stretched_end(text: str, start: int, end: int) -> int | None:
     """
     if end >= len(text) or text[end] not in "'-":
         return end
-    if (behind := _BEHIND.match(text, end)) and behind[1] in ENDINGS and (text[end] == "-" or _foreign(text, end)):
+    if (behind := _BEHIND.match(text, end)) and _is_ending(text, end, behind[1]):
         return behind.end()
     if possessive := _POSSESSIVE.match(text, end):
         return possessive.end()
@@ -86,9 +86,9 @@ def stretched_end(text: str, start: int, end: int) -> int | None:
     return None if tied and not quoted else end
 
 
-def _foreign(text: str, end: int) -> bool:
-    """Whether an apostrophe there parts an ending: after a Latin letter, or after an abbreviation without vowels."""
-    return text[end - 1] not in "аеиоуюяєіїэы" and (text[end - 1].isascii() or True)
+def _is_ending(text: str, end: int, ending: str) -> bool:
+    """Whether letters behind a hyphen or an apostrophe are a case ending: in "сім'я" they are a part of the word."""
+    return ending in ENDINGS and (text[end] == "-" or text[end - 1].isascii() or ending[0] not in "яюєї")
 
 
 def as_written(text: str, start: int, end: int, written: Written) -> Span | None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun
+from crawler.matching.forms.given_names import counterparts
 from crawler.matching.forms.name import plain, unaccented
 from crawler.matching.forms.scripts import CYRILLIC, cyrillised, languages_of, romanised, spellings
 
@@ -87,8 +88,17 @@ def genders(person: Person) -> str:
 
 def given_forms(name: str, of: Languages = BOTH) -> Forms:
     """A first name or patronymic of a name in the languages `of`: a noun in both, and its Latin spellings."""
-    tables = [_name_table(word, language) for language in BOTH for word in _spellings(name, language, of)]
+    tables = [_name_table(word, language) for language in BOTH for word in _given_spellings(name, language, of)]
     return _forms(tables, name, of)
+
+
+def _given_spellings(name: str, language: str, of: Languages) -> list[str]:
+    """The name in the letters of the language, and what its bearer is called there."""
+    words = list(_spellings(name, language, of))
+    if not CYRILLIC.search(name) or (len(of) == 1 and language in of):
+        return words
+    other = [word for called in counterparts(name, language) for word in _spellings(called, language, of)]
+    return list(dict.fromkeys(words + other))
 
 
 def family_forms(name: str, gender: str, of: Languages = BOTH) -> Forms:

@@ -127,10 +127,12 @@ class _Reader:
 
     def _after(self, text: str, start: int, end: int, cases: Cases, written: Written) -> Span | None:
         """What stands behind the surname: the same, and with a Latin surname a comma between."""
-        first = _token_after(text, end, comma=text[start].isascii())
+        first = _token_after(text, end, comma=True)
         if first is None:
             return None
         second = _token_after(text, first.end)
+        if text[end] == "," and not (text[start].isascii() or (second and ANY_PATRONYMIC.search(bare(second.text)))):
+            return None
         if self._is_given(first, cases):
             if first.dotted or second is None:
                 return end, first.end - first.dotted

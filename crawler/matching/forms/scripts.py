@@ -245,6 +245,7 @@ def to_ukrainian(word: str) -> tuple[str, ...]:
         found.append(found[0][:-2].replace("и", "і") + "ій")
     if word.endswith("ин"):
         found.append(found[0][:-2] + "ін")
+    found += [re.sub("(?<=[бвмп])е(?=л)", "є", text) for text in found if re.search("[бвмп]ел", text)]
     found += [re.sub("ев(а?)$", r"єв\1", text) for text in found if re.search("[^аеоуіїюяєь]ева?$", text)]
     return tuple(dict.fromkeys([word, *found, *_swapped(word, _PATRONYMICS_UK)]))
 
