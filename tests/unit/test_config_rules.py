@@ -238,3 +238,24 @@ def test_the_example_of_the_page_is_right_and_the_page_names_every_condition(at:
     assert config.digests.send_to == ("desk",) and config.targets[Priority.NORMAL] == 28800.0
     for name in RuleFrame.model_fields:
         assert f"`{name}`" in page or f"{name}:" in page or name in ("write_in",), name
+
+
+ODD = (
+    *("~", "true", "0", "-1", "1e9", "9" * 30, "''", "x", "[]", "{}", "[~]", "[[x]]", "[{a: b}]", "{a: b}", "{a: [b]}"),
+    *("{1: 2}", '"\\u202e"', "2026-12-25", "12:30", "[1, 2]", "0.5", ".nan", ".inf", "'<= '", "1..", "mon-", "9-10"),
+)
+KEYS = (
+    *(f"rules: [{{name: r, {key}: %s}}]" for key in RuleFrame.model_fields if key != "name"),
+    *(f"targets: {{{key}: %s}}" for key in ("urgent", "low")),
+    *(f"business_hours: {{{key}: %s}}" for key in ("hours", "holidays")),
+    *(f"digest: {{{key}: %s}}" for key in ("at", "send_to")),
+    *(f"{key}: %s" for key in ("rules", "targets", "business_hours", "digest", "language", "undo_window", "tickets")),
+    *(f"tickets: {{urgent_if: {{{key}: %s}}}}" for key in ("words", "followers_over")),
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_value_is_too_odd_to_be_explained(at: Path, key: str) -> None:
+    for value in ODD:
+        for problem in mistakes(at, key % value + "\n"):
+            assert problem.line >= 4 and problem.column >= 1 and len(problem.message) > 5, problem
