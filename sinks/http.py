@@ -172,9 +172,9 @@ class HttpSink(Sink):
 
 
 def is_html(answer: HttpAnswer) -> bool:
-    """True for an HTML page, by its header or by its first bytes."""
-    kind = answer.headers.get("content-type", "").lower()
-    return "html" in kind or answer.body.lstrip()[:15].lower().startswith((b"<!doctype", b"<html"))
+    """True for an HTML page, by its first bytes or by its header; JSON that calls itself HTML is JSON."""
+    kind, start = answer.headers.get("content-type", "").lower(), answer.body.lstrip()[:15].lower()
+    return start.startswith((b"<!doctype", b"<html")) or ("html" in kind and not start.startswith((b"{", b"[")))
 
 
 def status_of(word: object) -> TicketStatus | None:

@@ -127,14 +127,11 @@ class Rest(RestClient):
         raise InDoubt(self.mask(f"{self.name}: {said}; it is looked for before anything is sent again"))
 
     def _is_ours(self, item: Any, find: Find, key: str, values: Values) -> bool:
-        for path, text in find.contains.items():
-            wanted = fill(text, values)
-            if any(_within(have, str(wanted)) for have in values_of(in_item(item, path))):
-                return True
-        if find.match and holds(item, find.match, values):
-            return True
         if find.match or find.contains:
-            return False
+            return holds(item, find.match, values) and all(
+                any(_within(have, str(fill(text, values))) for have in values_of(in_item(item, path)))
+                for path, text in find.contains.items()
+            )
         return self._shows(item, key) or self._honest(find)
 
     @staticmethod

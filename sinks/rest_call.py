@@ -83,7 +83,7 @@ class RestClient(HttpSink):
         content, kind = self._body(call, values)
         headers = _open(call.headers)
         headers |= {name: one_line(fill_text(text, values), 1000) for name, text in call.plain_headers().items()}
-        headers |= {**({"Content-Type": kind} if kind else {}), **(extra or {})}
+        headers = joined({"Content-Type": kind} if kind else {}, headers, extra or {})
         try:
             with self.named():
                 answer = self._sent(call.method, url, headers, content)
@@ -99,7 +99,7 @@ class RestClient(HttpSink):
             answer = self.tools.http.request(
                 method,
                 url,
-                headers={"Accept": "application/json", **self.headers(), **session, **headers},
+                headers=joined({"Accept": "application/json"}, self.headers(), session, headers),
                 content=content,
                 timeout=self.settings.timeout,
             )
@@ -119,7 +119,7 @@ class RestClient(HttpSink):
         return {name: text.replace("{session}", session) for name, text in login.sends.items()}
 
     def _logged_in(self, login: Login) -> str:
-        headers = {"Accept": "application/json", **self.headers(), **_open(login.headers)}
+        headers = joined({"Accept": "application/json"}, self.headers(), _open(login.headers))
         content = None
         if login.body is not None:
             content, headers["Content-Type"] = as_json(_open(login.body)), _JSON
@@ -217,6 +217,14 @@ def _hint(status: int, method: str) -> str:
     if status == 404 and method == "GET":
         return '; where it means that there is none, say so: meaning: {"404": missing}'
     return ""
+
+
+def joined(*parts: Mapping[str, str]) -> dict[str, str]:
+    """Headers in one; of two that differ only in case the later one stays."""
+    whole: dict[str, tuple[str, str]] = {}
+    for part in parts:
+        whole |= {name.lower(): (name, value) for name, value in part.items()}
+    return dict(whole.values())
 
 
 def _open(secret: Mapping[str, SecretStr]) -> dict[str, str]:

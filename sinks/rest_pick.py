@@ -76,11 +76,17 @@ def steps(path: str) -> tuple[tuple[str, str], ...]:
 
 def in_json(data: Any, path: str) -> Any:
     """The value at `path`; None where there is nothing. Steps that take several give a list."""
-    several, values = False, [data]
-    for name, step in steps(path):
-        several = several or bool(name) or step == "*"
-        values = [found for value in values for found in _below(value, name, step)]
+    values = _walked(data, path)
+    several = any(name or step == "*" for name, step in steps(path))
     return values if several else (values[0] if values else None)
+
+
+def _walked(data: Any, path: str) -> list[Any]:
+    """Every value at `path`; none where there is nothing, one None for a null."""
+    values = [data]
+    for name, step in steps(path):
+        values = [found for value in values for found in _below(value, name, step)]
+    return values
 
 
 def _below(value: Any, name: str, step: str) -> Iterator[Any]:
@@ -143,13 +149,16 @@ def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
     if kind == "text":
         found = regex(rest).finditer(answer.text[:_LONGEST])
         return [match.group(1) if match.re.groups else match.group(0) for match in found]
-    data = in_json(answer.json(), rest) if answer.body.strip() else []
+    whole = answer.json() if answer.body.strip() else None
+    if whole is not None and not _walked(whole, rest):
+        return [] if any(name or step == "*" for name, step in steps(rest)) else None
+    data = None if whole is None else in_json(whole, rest)
     if isinstance(data, Mapping):
         values = list(data.values())
         keyed = spec is not None and bool(values) and all(isinstance(value, Mapping) for value in values)
         return values if keyed else [data] if data else []
     if data is None:
-        return [] if spec is None else None
+        return []
     return list(data) if isinstance(data, list) else None
 
 

@@ -187,7 +187,7 @@ class Find(Listing):
     )
     contains: dict[str, str] = Field(
         default_factory=dict,
-        description="The same for texts that must hold the value, path: text",
+        description="Conditions too: texts that must hold the value, path: text",
         examples=[{"description": "{marker}"}],
     )
     wait: Seconds | None = Field(
@@ -205,6 +205,9 @@ class Find(Listing):
                 checked(path)
             refuse_unknown(list(conditions.values()), FIND, name)
         _check_link(self.link)
+        said = set(names_in([*self.match.values(), *self.contains.values()]))
+        if (self.match or self.contains) and not said & {"key", "marker"}:
+            raise ValueError("match and contains must tell one ticket from others: one of them holds {key} or {marker}")
         return self
 
 

@@ -18,7 +18,9 @@ from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpAnswer, HttpClient
 from crawler.plugins import check_preset, discover
 from sinks.base import Sink, Tools
+from sinks.http import is_html
 from sinks.rest import Rest
+from sinks.rest_call import joined
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import like, meaning_of, wait_of
 from sinks.rest_pick import in_answer, in_json, items_in
@@ -157,7 +159,9 @@ def test_lists_of_every_shape() -> None:
     assert items_in(answer({}), None) == []
     assert items_in(answer(""), "json:items") == []
     assert items_in(answer({"items": {"7": {"id": 7}, "8": {"id": 8}}}), "json:items") == [{"id": 7}, {"id": 8}]
+    assert items_in(answer({"items": None}), "json:items") == []
     assert items_in(answer({"error": "x"}), "json:items") is None
+    assert items_in(answer({"pages": []}), "json:pages.*.items") == []
     assert items_in(answer("a|1\nb|2"), r"text:(?m)^\w\|\d$") == ["a|1", "b|2"]
 
 
@@ -202,6 +206,7 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
         ({"create": {"path": "/t"}, "find": {"path": "/f"}}, r"create sends neither \{key\} nor \{marker\}"),
         ({"find": {"path": "/f?x={comment}"}}, r"there is no placeholder \{comment\} here"),
         ({"find": {"path": "/f", "pages": {"order": "oldest"}}}, "needs `by: page` or `by: offset`, and `total`"),
+        ({"find": {"path": "/f", "match": {"queue": 3}}}, r"one of them holds \{key\} or \{marker\}"),
         ({"meaning": {"abc": "ok"}}, "is no answer"),
         ({"meaning": {"422": "whatever"}}, "Input should be 'ok', 'warn', 'permanent'"),
         ({"preconditions": "etag"}, "add read"),
@@ -272,3 +277,10 @@ def test_a_session_is_opened_once_and_again_when_it_ran_out(sessions: str) -> No
         assert [sink.create(TICKET).id for _ in range(5)] == ["1"] * 5
     assert [path for path, _ in Sessions.seen].count("/login") == 3
     assert sink.mask("session-2 was refused") == "*** was refused"
+
+
+def test_json_that_calls_itself_html_is_json_and_headers_are_joined() -> None:
+    assert not is_html(answer({"id": 1}, content_type="text/html; charset=utf-8"))
+    assert is_html(answer("Please log in", content_type="text/html"))
+    assert is_html(answer("\n<!DOCTYPE html>", content_type="application/json"))
+    assert joined({"Accept": "a", "X": "1"}, {"accept": "b"}) == {"accept": "b", "X": "1"}
