@@ -96,9 +96,9 @@ class Life:
         environment = {**os.environ, MARK: self.mark, "HELPDESK_SECRET": SECRET, "CRASH_AT": crash_at}
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
         command = [sys.executable, *program, *arguments, "--config", str(self.config)]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+        # Nobody reads what a service says: a full pipe would stop it.
+        to = subprocess.DEVNULL if arguments[:1] == ("run",) else subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=to, stderr=to, text=True, start_new_session=True)
 
     def crawl(self, crash_at: str = "", build: str = "") -> Ended:
         """`crawl --json`."""
@@ -213,6 +213,7 @@ def narrowed(config: str, names: Sequence[str], database_url: str) -> str:
     document["sources"] = [source for source in document["sources"] if source["name"] in names]
     document["sinks"] = document["sinks"][::-1]
     document["database"] = {"url": database_url}
+    document["web"] = {"port": 0}
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()
