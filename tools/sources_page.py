@@ -12,7 +12,7 @@ from crawler.plugins import Secret
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "sources.md"
 NOWHERE = Path("/nonexistent")
-GENERIC = ("feed", "page", "browser", "article", "schema_org", "sitemap", "forum", "api")
+GENERIC = ("feed", "page", "browser", "article", "schema_org", "sitemap", "forum", "api", "file")
 ABILITIES = ("search", "threads", "edits", "deletions", "replies")
 HEAD = """# Sources
 

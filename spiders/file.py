@@ -1,0 +1,260 @@
+"""Source kind `file`: what other tools exported: CSV, JSON lines or mbox, read on from where the last run ended."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from scrapy.http import Request, Response, TextResponse
+
+from crawler.model import Post, Verdict
+from spiders import answers
+from spiders.api_post import Mapper
+from spiders.api_settings import Shape
+from spiders.base import MIB, SourceSettings, SourceSpider
+from spiders.dates import Dates
+from spiders.verdicts import Finding
+
+ROWS = 500
+CHUNK = 4 * MIB
+HEAD = 4096
+_FROM = re.compile(rb"^From [^\n]{0,500}\d{4}[^\n]{0,40}$")
+# What exports call the parts of a post, the commonest first.
+_GUESS = {
+    "id": "not_null(id, ID, post_id, message_id, uri, guid)",
+    "url": "not_null(url, URL, link, permalink, source_url)",
+    "title": "not_null(title, Title, subject, headline)",
+    "text": "not_null(text, Text, body, content, message, comment, review, description)",
+    "author": "not_null(author, Author, author_name, name, user, username, from)",
+    "author_handle": "not_null(author_handle, handle, screen_name, email)",
+    "published_at": "not_null(published_at, date, Date, created_at, published, time, timestamp)",
+    "rating": "not_null(rating, Rating, stars, score)",
+    "parent": "not_null(parent, parent_id, in_reply_to)",
+    "thread": "not_null(thread, thread_id, topic)",
+    "language": "not_null(language, lang)",
+}
+
+
+class FileSettings(SourceSettings):
+    """Settings of `file`."""
+
+    url: str = Field("", description="Made of `path`.", json_schema_extra={"readOnly": True})
+    path: str = Field(description="The file.", examples=["/srv/exports/reviews.csv"])
+    format: Literal["auto", "csv", "jsonl", "mbox"] = Field("auto", description="By the name of the file when auto.")
+    encoding: str | None = Field(None, description="Of CSV; found by itself.", examples=["windows-1251"])
+    fields: dict[str, str] = Field(
+        {}, description="Columns (JMESPath) that are not found by their names.", examples=[{"text": "Comment_Body"}]
+    )
+
+    @model_validator(mode="after")
+    def _understood(self) -> FileSettings:
+        self.shape()
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            raise ValueError(f"encoding: there is no {self.encoding!r}; write it like windows-1251") from None
+        return self
+
+    def file(self) -> Path:
+        """Where it is."""
+        return Path(self.path).expanduser()
+
+    @property
+    def address(self) -> str:
+        """The file as an address."""
+        return self.file().absolute().as_uri()
+
+    def shape(self) -> Shape:
+        """Where the parts of a post stand in a row."""
+        return Shape.model_validate({"items": "@", "fields": {**_GUESS, **self.fields}})
+
+
+class FileSpider(SourceSpider):
+    """Reads an exported file: a row or mail is a post. A file that grew is read on, one that changed anew."""
+
+    kind = "file"
+    html = False
+    proved = "formats are fixed: CSV (RFC 4180), JSON lines, mbox"
+    notes = "Nothing is fetched. The file must be readable for the service."
+    can = ("threads", "edits")
+    Settings = FileSettings
+    settings_: FileSettings
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Reads the file piece by piece, each stored in one transaction with the place where it ends."""
+        path = self.settings_.file()
+        try:
+            for piece, place in self._unread(path):
+                await self._stored(piece, place)
+        except OSError as error:
+            why = f"{path}: cannot be read: {error.strerror or error}; correct `path`, or let the service read it"
+            self._found(Finding(Verdict.FAILED, why))
+        return
+        yield  # an iterator that yields nothing: there is nothing to fetch
+
+    def _unread(self, path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Pieces that were not read yet: of a file that grew its end, of another one all."""
+        known: Mapping[str, Any] = self.cursor_.get("_file", {})
+        size, offset = path.stat().st_size, int(known.get("offset", 0))
+        if size < offset or known.get("head") != _head(path, known.get("headed", HEAD)):
+            offset = 0
+        if offset and offset == size:
+            self._tally.showed += 1
+        mark = {"head": _head(path), "headed": min(size, HEAD)}
+        for piece, end in pieces(path, self._format(), offset):
+            yield piece, {"offset": end, **mark}
+
+    async def _stored(self, piece: bytes, place: Mapping[str, Any]) -> None:
+        url = f"{self.settings_.address}#{place['offset']}"
+        response = TextResponse(url, body=piece, encoding="utf-8", request=Request(url, meta={"place": dict(place)}))
+        answers.stamp(response)
+        async with self._turn:
+            await self._taken(response)
+
+    def posts(self, response: Response) -> Iterable[Post]:
+        """A post a row."""
+        dates = Dates(self.now(response), self.settings_.timezone)
+        mapper = Mapper(self.settings_.shape(), dates, response.url)
+        found = rows(response.body, self._format(), self._drops.append, self.settings_.encoding)
+        return self.each(found, lambda row: self._placed(mapper.post(row)))
+
+    def _placed(self, post: Post | None) -> Post | None:
+        """Ids of a file are its own, unless the post says where it stands."""
+        return replace(post, site=f"file:{self.source.name}") if post and not post.url else post
+
+    def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
+        """The place where this piece ends."""
+        return {"_file": response.meta["place"]} if "place" in response.meta else None
+
+    def _format(self) -> str:
+        if self.settings_.format != "auto":
+            return self.settings_.format
+        suffix = Path(self.settings_.path).suffix.lower()
+        return {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".mbox": "mbox", ".mbx": "mbox"}.get(
+            suffix, "csv"
+        )
+
+
+def _head(path: Path, length: int = HEAD) -> str:
+    with path.open("rb") as file:
+        return hashlib.blake2b(file.read(length), digest_size=8).hexdigest()
+
+
+def pieces(path: Path, form: str, offset: int) -> Iterator[tuple[bytes, int]]:
+    """Pieces of a file that hold whole rows, each with the place where it ends. Of CSV each begins with the header."""
+    with path.open("rb") as file:
+        header = b"".join(next(_records(file, form), [])) if form == "csv" else b""
+        if offset > file.tell() or form != "csv":
+            file.seek(offset)
+        gathered: list[bytes] = []
+        size = count = 0
+        for record in _records(file, form):
+            gathered += record
+            size, count = size + sum(map(len, record)), count + 1
+            if count >= ROWS or size >= CHUNK:
+                yield header + b"".join(gathered), file.tell()
+                gathered, size, count = [], 0, 0
+        if gathered:
+            yield header + b"".join(gathered), file.tell()
+
+
+def _records(file: Any, form: str) -> Iterator[list[bytes]]:
+    """The lines of one row or mail after the other; the file stands behind each."""
+    record: list[bytes] = []
+    open_quote = False
+    while line := file.readline(CHUNK):
+        if form == "mbox":
+            if _FROM.match(line.rstrip(b"\r\n")) and record:
+                file.seek(-len(line), io.SEEK_CUR)
+                yield record
+                file.readline(CHUNK)
+                record = []
+            record.append(line)
+            continue
+        record.append(line)
+        # A quote that is open at the end of a line goes on in the next one.
+        open_quote ^= form == "csv" and line.count(b'"') % 2 == 1
+        if not open_quote or len(record) > 10_000:
+            yield record
+            record, open_quote = [], False
+    if record:
+        yield record
+
+
+def rows(body: bytes, form: str, drop: Any, encoding: str | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a piece as mappings; what is none goes to `drop` with a reason."""
+    if form == "jsonl":
+        yield from _json_rows(body, drop)
+    elif form == "mbox":
+        yield from _mails(body)
+    else:
+        yield from _csv_rows(body, encoding)
+
+
+def _json_rows(body: bytes, drop: Any) -> Iterator[dict[str, Any]]:
+    for line in body.decode("utf-8-sig", "replace").splitlines():
+        try:
+            row = json.loads(line) if line.strip() else None
+        except (ValueError, RecursionError) as error:
+            drop(f"a line that is no JSON: {error}"[:200])
+            continue
+        if isinstance(row, dict):
+            yield row
+        elif isinstance(row, list):
+            yield from (one for one in row if isinstance(one, dict))
+
+
+def _csv_rows(body: bytes, encoding: str | None) -> Iterator[dict[str, Any]]:
+    text = body.decode(encoding or answers.charset_of(body), "replace").lstrip("\ufeff").replace("\x00", "")
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t|", key=first.count)
+    csv.field_size_limit(CHUNK)
+    for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter):
+        yield {(name or "").strip(): value for name, value in row.items() if isinstance(value, str) and value.strip()}
+
+
+def _mails(body: bytes) -> Iterator[dict[str, Any]]:
+    lines: list[bytes] = []
+    for line in [*body.splitlines(keepends=True), b"From end 2000"]:
+        if _FROM.match(line.rstrip(b"\r\n")) and lines:
+            yield _mail(b"".join(lines))
+            lines = []
+            continue
+        if lines or not _FROM.match(line.rstrip(b"\r\n")):
+            lines.append(line)
+
+
+def _mail(raw: bytes) -> dict[str, Any]:
+    """A mail as a row: the plain text without what it quotes."""
+    from spiders.quotes import html_text, unquoted
+
+    mail = message_from_bytes(raw, policy=policy.default)
+    part = mail.get_body(("plain", "html"))  # type: ignore[attr-defined]
+    try:
+        said = str(part.get_content()) if part else ""
+    except (LookupError, ValueError):
+        said = part.get_payload(decode=True).decode("utf-8", "replace") if part else ""
+    text = html_text(said) if part is not None and part.get_content_type() == "text/html" else unquoted(said)
+    name, address = parseaddr(str(mail["From"] or ""))
+    references = str(mail["References"] or "").split()
+    return {
+        "id": str(mail["Message-ID"] or "").strip() or None,
+        "title": str(mail["Subject"] or ""),
+        "text": text.strip(),
+        "author": name or address,
+        "author_handle": address or None,
+        "published_at": str(mail["Date"] or "") or None,
+        "parent": str(mail["In-Reply-To"] or "").strip() or None,
+        "thread": references[0] if references else None,
+    }

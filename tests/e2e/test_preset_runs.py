@@ -1,0 +1,288 @@
+"""The presets in real Scrapy, each against a double of its platform: all pages of what is there, then what is new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from rough_site import Request, RoughSite, run
+
+pytestmark = pytest.mark.e2e
+JSON = "application/json"
+START = 1_790_000_000
+Answer = Callable[["Double", dict[str, str], str], tuple[Any, dict[str, str]]]
+
+
+def iso(n: int) -> str:
+    return datetime.fromtimestamp(START + 60 * n, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Double:
+    """`count` posts, numbered from the oldest; `answer` writes one page as the platform does."""
+
+    def __init__(self, site: RoughSite, answer: Answer, count: int) -> None:
+        self.site, self.answer, self.count = site, answer, count
+        site.routes["/*"] = self._reply
+        site.routes["/robots.txt"] = lambda request: request.send("", "text/plain", 404)
+
+    def _reply(self, request: Request) -> None:
+        parts = urlsplit(request.path)
+        if parts.path == "/tick":
+            self.count += 5
+            request.send("grown")
+            return
+        said = self.answer(self, {name: values[0] for name, values in parse_qs(parts.query).items()}, parts.path)
+        if said is None:
+            request.send('{"error": "not here"}', JSON, 404)
+            return
+        data, headers = said
+        request.send(json.dumps(data), JSON, 200, **headers)
+
+    def newest(self, skip: int, size: int) -> list[int]:
+        return list(range(self.count, 0, -1))[skip : skip + size]
+
+
+def hackernews(double: Double, asked: dict[str, str], path: str) -> Any:
+    least = int(asked.get("numericFilters", "created_at_i>0").split(">")[1])
+    found = [n for n in double.newest(0, 10**6) if START + 60 * n > least]
+    page = int(asked["page"])
+    hits = [{"objectID": str(n), "comment_text": f"c {n}", "created_at_i": START + 60 * n} for n in found]
+    return {"hits": hits[100 * page : 100 * page + 100], "page": page, "nbPages": len(found) // 100 + 1}, {}
+
+
+def stackexchange(double: Double, asked: dict[str, str], path: str) -> Any:
+    least, page = int(asked.get("fromdate", 0)), int(asked["page"])
+    found = [n for n in double.newest(0, 10**6) if START + 60 * n >= least]
+    shown = found[100 * (page - 1) : 100 * page]
+    items = [{"question_id": n, "title": f"q {n}", "body": "<p>x</p>", "creation_date": START + 60 * n} for n in shown]
+    more = len(found) > 100 * page
+    return {"items": items, "has_more": more, "backoff": 1} if more else {"items": items, "has_more": False}, {}
+
+
+def mastodon(double: Double, asked: dict[str, str], path: str) -> Any:
+    if path == "/api/v2/instance":
+        closed = {"hashtag_feeds": {"local": "disabled"}, "live_feeds": {"local": "public"}}
+        return {"domain": "x", "configuration": {"timelines_access": closed}}, {}
+    if path == "/api/v2/search":
+        return None
+    assert path == "/api/v1/timelines/public", "the rules of the place close hashtags, the search is not there"
+    last = int(asked.get("max_id", 10**6))
+    shown = [n for n in double.newest(0, 10**6) if n < last][:40]
+    who = {"acct": "ada", "username": "ada", "url": "https://m.example/@ada"}
+    statuses = [
+        {
+            "uri": str(n),
+            "url": f"https://m.example/@ada/{n}",
+            "content": f"<p>s {n}</p>",
+            "created_at": iso(n),
+            "account": who,
+        }
+        for n in shown
+    ]
+    more = f'<{double.site.url}{path}?limit=40&max_id={shown[-1]}>; rel="next"' if shown and shown[-1] > 1 else ""
+    return statuses, {"Link": more} if more else {}
+
+
+def discourse(double: Double, asked: dict[str, str], path: str) -> Any:
+    if path != "/posts.json":
+        return None
+    last = int(asked.get("before", 10**6))
+    shown = [n for n in double.newest(0, 10**6) if n <= last][:20]
+    posts = [
+        {
+            "id": n,
+            "topic_id": 5,
+            "post_number": n,
+            "post_type": 1,
+            "cooked": f"<p>p {n}</p>",
+            "created_at": iso(n),
+            "username": "ada",
+        }
+        for n in shown
+    ]
+    return {"latest_posts": posts}, {}
+
+
+def appstore(double: Double, asked: dict[str, str], path: str) -> Any:
+    page = int(path.split("page=")[1].split("/")[0])
+    shown = double.newest(50 * (page - 1), 50)
+    label = lambda value: {"label": str(value)}  # noqa: E731
+    entries = [
+        {
+            "id": label(n),
+            "im:rating": label(1),
+            "title": label("t"),
+            "content": label(f"r {n}"),
+            "updated": label(iso(n)),
+        }
+        for n in shown
+    ]
+    return {"feed": {"entry": entries} if len(entries) != 1 else {"entry": entries[0]}} if entries else {"feed": {}}, {}
+
+
+def wordpress(double: Double, asked: dict[str, str], path: str) -> Any:
+    assert path == "/wp-json/wp/v2/comments"
+    shown = double.newest(100 * (int(asked["page"]) - 1), 100)
+    return [
+        {
+            "id": n,
+            "post": 1,
+            "parent": 0,
+            "author_name": "Ada",
+            "date_gmt": iso(n)[:-1],
+            "content": {"rendered": f"<p>c {n}</p>"},
+        }
+        for n in shown
+    ], {}
+
+
+def github(double: Double, asked: dict[str, str], path: str) -> Any:
+    if path.endswith("/comments"):
+        number = int(path.split("/")[5])
+        return [
+            {
+                "id": 90_000 + number,
+                "body": "c",
+                "html_url": f"https://g.example/i/{number}#issuecomment-1",
+                "issue_url": "x",
+                "created_at": iso(number),
+                "user": None,
+            }
+        ], {}
+    page = int(asked.get("page", 1))
+    shown = double.newest(100 * (page - 1), 100)
+    items = [
+        {
+            "id": n,
+            "number": n,
+            "title": f"i {n}",
+            "body": None,
+            "created_at": iso(n),
+            "updated_at": iso(n),
+            "html_url": f"https://g.example/i/{n}",
+            "url": f"{double.site.url}/repos/o/r/issues/{n}",
+            "comments": int(n == 3),
+        }
+        for n in shown
+    ]
+    more = f'<{double.site.url}/search/issues?q=x&page={page + 1}>; rel="next"'
+    return {"total_count": double.count, "items": items}, {"Link": more} if double.count > 100 * page else {}
+
+
+def lemmy(double: Double, asked: dict[str, str], path: str) -> Any:
+    shown = double.newest(50 * (int(asked["page"]) - 1), 50)
+    made = [
+        {
+            "comment": {
+                "ap_id": f"https://l.example/comment/{n}",
+                "content": f"c {n}",
+                "published": iso(n),
+                "path": f"0.{n}",
+            },
+            "creator": {"name": "ada", "actor_id": "https://l.example/u/ada"},
+            "post": {},
+            "counts": {},
+        }
+        for n in shown
+    ]
+    return {"type_": "All", "comments": made, "posts": []}, {}
+
+
+def by_cursor(
+    size: int, write: Callable[[int], Any], wrap: Callable[[list[Any], str | None], Any], name: str
+) -> Answer:
+    def answer(double: Double, asked: dict[str, str], path: str) -> Any:
+        last = int(asked.get(name, 10**6))
+        shown = [n for n in double.newest(0, 10**6) if n < last][:size]
+        return wrap([write(n) for n in shown], str(shown[-1]) if shown and shown[-1] > 1 else None), {}
+
+    return answer
+
+
+bluesky = by_cursor(
+    100,
+    lambda n: {
+        "uri": f"at://did:plc:x/app.bsky.feed.post/{n}",
+        "record": {"text": f"b {n}", "createdAt": iso(n)},
+        "author": {"handle": "ada", "did": "did:plc:x"},
+        "indexedAt": iso(n),
+    },
+    lambda posts, cursor: {"posts": posts} | ({"cursor": cursor} if cursor else {}),
+    "cursor",
+)
+disqus = by_cursor(
+    100,
+    lambda n: {"id": str(n), "raw_message": f"d {n}", "createdAt": iso(n)[:-1], "thread": "1"},
+    lambda posts, cursor: {"code": 0, "cursor": {"next": cursor, "hasNext": bool(cursor)}, "response": posts},
+    "cursor",
+)
+youtube = by_cursor(
+    100,
+    lambda n: {
+        "id": f"u{n}",
+        "snippet": {
+            "topLevelComment": {"id": f"u{n}", "snippet": {"textOriginal": f"y {n}", "publishedAt": iso(n)}},
+            "totalReplyCount": 0,
+        },
+    },
+    lambda items, cursor: {"items": items} | ({"nextPageToken": cursor} if cursor else {}),
+    "pageToken",
+)
+vk = by_cursor(
+    200,
+    lambda n: {"id": n, "owner_id": 5, "from_id": 5, "text": f"v {n}", "date": START + 60 * n},
+    lambda items, cursor: {"response": {"items": items} | ({"next_from": cursor} if cursor else {})},
+    "start_from",
+)
+reddit_oauth = by_cursor(
+    100,
+    lambda n: {
+        "kind": "t3",
+        "data": {"name": f"t3_{n}", "title": f"r {n}", "selftext": "", "created_utc": START + 60 * n},
+    },
+    lambda things, cursor: {"kind": "Listing", "data": {"children": things, "after": cursor}},
+    "after",
+)
+
+PRESETS: dict[str, tuple[Answer, int, dict[str, Any]]] = {
+    "hackernews": (hackernews, 230, {"words": ["x"]}),
+    "stackexchange": (stackexchange, 130, {"words": ["x"]}),
+    "mastodon": (mastodon, 90, {"tags": ["x"]}),
+    "discourse": (discourse, 50, {}),
+    "appstore": (appstore, 101, {"app": "12345"}),
+    "wordpress": (wordpress, 200, {}),
+    "github": (github, 130, {"searches": ["x"]}),
+    "lemmy": (lemmy, 70, {"words": ["x"]}),
+    "bluesky": (bluesky, 130, {"words": ["x"]}),
+    "disqus": (disqus, 130, {"forum": "x", "key": "hush-1"}),
+    "youtube": (youtube, 130, {"channels": ["UCx"], "key": "hush-1"}),
+    "vk": (vk, 230, {"words": ["x"], "token": "hush-1"}),
+    "reddit_oauth": (reddit_oauth, 130, {"words": ["x"], "token": "hush-1"}),
+}
+
+
+@pytest.fixture
+def site() -> Iterator[RoughSite]:
+    made = RoughSite()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", sorted(PRESETS))
+def test_a_platform_is_read_whole_and_then_what_is_new(site: RoughSite, kind: str) -> None:
+    answer, count, given = PRESETS[kind]
+    Double(site, answer, count)
+    where = "url" if kind in ("mastodon", "discourse", "wordpress", "lemmy") else "base_url"
+    job = {"kind": kind, "settings": {where: site.url, **given, "overlap": "10m"}}
+    tick = {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick", "item": "nothing"}}
+    first, again, _, grown = run(job, job, tick, job)
+    extra = 1 if kind == "github" else 0
+    assert (first["verdict"], first["error"], first["new"]) == ("ok", None, count + extra)
+    assert (again["verdict"], again["new"]) == ("ok", 0)
+    assert (grown["verdict"], grown["new"]) == ("ok", 5)
+    assert len(grown["documents"]) <= 3, "only what may hold something new"
+    assert "hush-1" not in json.dumps([first, again, grown])
