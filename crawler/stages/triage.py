@@ -87,17 +87,17 @@ def decide(
     Left out is a mention that belongs to a ticket opened by this very batch: ask again when that one has an id.
     """
     setting = setting or Setting()
-    open_tickets = store.tickets.open_for(mentions)
+    ruled = [(it, *rule_on(it, rules, brands.get(it.brand), setting)) for it in mentions]
+    # Looking for the ticket that a mention belongs to costs far more than the rules: only where one is wanted.
+    open_tickets = store.tickets.open_for([it for it, _, ruling in ruled if ruling.status is MentionStatus.TICKETED])
     decisions: list[Decision] = []
     fresh: set[str] = set()
-    for mention in mentions:
-        rule, ruling = rule_on(mention, rules, brands.get(mention.brand), setting)
-        kin = kin_of(mention)
+    for mention, rule, ruling in ruled:
         if ruling.status is not MentionStatus.TICKETED:
             decisions.append(Decision(mention.id, ruling.status, ruling.reason, rule, priority=ruling.priority))
         elif mention.id in open_tickets:
             decisions.append(_joining(mention, open_tickets[mention.id].id, ruling, rule, now, setting))
-        elif not fresh & kin:
+        elif not fresh & (kin := kin_of(mention)):
             fresh |= kin
             decisions.append(decided(mention, ruling, rule, now, setting))
     return decisions
