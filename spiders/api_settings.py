@@ -139,12 +139,12 @@ class ApiSettings(SourceSettings):
     each: dict[str, tuple[Scalar, ...]] = Field(
         {}, description="A name and its values: one list of pages a value.", examples=[{"word": ["a", "b"]}]
     )
-    paging: Paging = Field(Paging(), description="How the next page is asked for.")
+    paging: Paging = Field(Paging.model_validate({}), description="How the next page is asked for.")
     posts: tuple[Shape, ...] = Field(min_length=1, description="The lists of posts that an answer may hold.")
     deeper: tuple[Deeper, ...] = Field((), description="Requests for single items, such as their comments.")
     ask: Ask | None = Field(None, description="Asked first: the rules of the place, which decide the way.")
     otherwise: tuple[Route, ...] = Field((), description="Other ways, tried when this one is refused.")
-    since: Since = Field(Since(), description="What {since} stands for.")
+    since: Since = Field(Since.model_validate({}), description="What {since} stands for.")
     overlap: Seconds = Field(3600.0, description="How far behind the newest known post a walk goes on.")
     order: Literal["newest", "oldest"] = Field("newest", description="Which posts stand first.")
     errors: tuple[Trouble, ...] = Field((), description="Errors that come as answers.")

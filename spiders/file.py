@@ -100,8 +100,8 @@ class FileSpider(SourceSpider):
         except OSError as error:
             why = f"{path}: cannot be read: {error.strerror or error}; correct `path`, or let the service read it"
             self._found(Finding(Verdict.FAILED, why))
-        return
-        yield  # an iterator that yields nothing: there is nothing to fetch
+        for nothing in ():  # there is nothing to fetch
+            yield nothing
 
     def _unread(self, path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Pieces that were not read yet: of a file that grew its end, of another one all."""
@@ -240,11 +240,12 @@ def _mail(raw: bytes) -> dict[str, Any]:
     from spiders.quotes import html_text, unquoted
 
     mail = message_from_bytes(raw, policy=policy.default)
-    part = mail.get_body(("plain", "html"))  # type: ignore[attr-defined]
+    part = mail.get_body(("plain", "html"))
     try:
         said = str(part.get_content()) if part else ""
     except (LookupError, ValueError):
-        said = part.get_payload(decode=True).decode("utf-8", "replace") if part else ""
+        held = part.get_payload(decode=True) if part else b""
+        said = held.decode("utf-8", "replace") if isinstance(held, bytes) else ""
     text = html_text(said) if part is not None and part.get_content_type() == "text/html" else unquoted(said)
     name, address = parseaddr(str(mail["From"] or ""))
     references = str(mail["References"] or "").split()

@@ -14,7 +14,7 @@ from rough_site import Request, RoughSite, run
 pytestmark = pytest.mark.e2e
 JSON = "application/json"
 START = 1_790_000_000
-Answer = Callable[["Double", dict[str, str], str], tuple[Any, dict[str, str]]]
+Answer = Callable[["Double", dict[str, str], str], Any]
 
 
 def iso(n: int) -> str:
@@ -107,17 +107,20 @@ def discourse(double: Double, asked: dict[str, str], path: str) -> Any:
     return {"latest_posts": posts}, {}
 
 
+def _label(value: object) -> dict[str, str]:
+    return {"label": str(value)}
+
+
 def appstore(double: Double, asked: dict[str, str], path: str) -> Any:
     page = int(path.split("page=")[1].split("/")[0])
     shown = double.newest(50 * (page - 1), 50)
-    label = lambda value: {"label": str(value)}  # noqa: E731
     entries = [
         {
-            "id": label(n),
-            "im:rating": label(1),
-            "title": label("t"),
-            "content": label(f"r {n}"),
-            "updated": label(iso(n)),
+            "id": _label(n),
+            "im:rating": _label(1),
+            "title": _label("t"),
+            "content": _label(f"r {n}"),
+            "updated": _label(iso(n)),
         }
         for n in shown
     ]
