@@ -102,6 +102,11 @@ class Sink(ABC):
         """
         return 30.0
 
+    @property
+    def changes_once(self) -> bool:
+        """Whether `update` looks before it writes, so that the same change twice takes effect once."""
+        return self.idempotent
+
     def update(self, remote: Remote, change: Change) -> Remote | None:
         """Add a comment and/or set priority or status; may answer the ticket as read back."""
         raise self._lacks("update")

@@ -93,6 +93,10 @@ class Rest(RestClient):
     def update(self, remote: Remote, change: Change) -> Remote:
         return Changer(self, remote, change).run()
 
+    @property
+    def changes_once(self) -> bool:
+        return self.settings.comment is None or self.settings.comment.seen is not None
+
     def changes(self, since: datetime) -> Iterator[tuple[Remote, Change]]:
         if self.settings.changes is None:
             raise self._lacks("changes")

@@ -168,8 +168,11 @@ def tickets_list(
         "since": moment(since),
         "until": moment(until, "--until"),
     }
-    rows = ticket_rows(App.load(config), filters, limit)
-    columns = ("key", "priority", "due_at", "sink", "status", "attempts", "subject", "reason")
+    rows: Iterable[Mapping[str, Any]] = ticket_rows(App.load(config), filters, limit)
+    columns: tuple[str, ...] = ("key", "priority", "due_at", "sink", "status", "attempts", "subject", "reason")
+    if not as_json:
+        rows = list(rows)
+        columns += ("possible_duplicate",) if any(row["possible_duplicate"] for row in rows) else ()
     show(rows, columns, as_json, "no tickets")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
@@ -110,4 +110,8 @@ def _change(sink: Sink, delivery: Delivery) -> Sent:
     if delivery.remote is None or delivery.change is None:
         raise Permanent(f"{delivery.sink}: a change without the ticket it belongs to (delivery {delivery.id})")
     told = sink.update(delivery.remote, delivery.change) if "update" in sink.can else None
-    return Sent(told or delivery.remote)
+    remote = told or delivery.remote
+    if delivery.doubted_at and not sink.changes_once:
+        again = "an earlier attempt of this change was in doubt: it may have taken effect twice"
+        remote = replace(remote, warnings=(*remote.warnings, again))
+    return Sent(remote)

@@ -115,7 +115,7 @@ class _Hearing:
         at = change.at or self.part.now()
         status = change.status or (remote.status if change.comment is None else None)
         # Only what is new to us counts: an old word of the helpdesk must not close what we opened again since.
-        if status is not None and status.value != known[delivery.id]:
+        if status in (TicketStatus.OPEN, TicketStatus.SOLVED) and status.value != known[delivery.id]:
             known[delivery.id] = status.value
             self._status(delivery, status, at)
         if change.assignee is not None:
