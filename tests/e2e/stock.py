@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from crawler.app.syncing import sync
 from crawler.app.work import Worked, work
 from crawler.model import Document, Verdict
 from crawler.reports.ledger import Books, balance
+from crawler.reports.outcomes import account
 from crawler.stages.crawl import Intake
+from crawler.store import Share
 
 SITE = "https://news.example"
 EVERYTHING = "tickets: {when: [negative, neutral, positive], sure_at_least: 0.5}"
@@ -73,8 +76,10 @@ class Stock:
         return work(self.opened)
 
     def books(self) -> Books:
-        """The ledger."""
-        return balance(self.opened.store.counts.ledger())
+        """The ledger: of everything, and of the outcomes of all mentions."""
+        store = self.opened.store
+        books, outcomes = balance(store.counts.ledger()), account(store.outcomes.of(Share()))
+        return replace(books, gaps=(*books.gaps, *outcomes.gaps))
 
     def rows(self, table: str, leave_out: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Every row of a table, by its first column."""

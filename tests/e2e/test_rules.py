@@ -30,7 +30,7 @@ ENTRIES = [
     Entry("3", "Nova Pay шукає касира, вакансія", author="HR"),
     Entry("4", "Nova Pay у новинах", author="News"),
 ]
-OLD = "rules:\n  - {name: money, when: any, words: [гроші]}"
+OLD = "rules:\n  - {name: money, when: any, priority: normal, words: [гроші]}"
 NEW = (
     "rules:\n  - {name: jobs, then: ignore, words: [вакансія]}\n"
     "  - {name: vip, then: add, words: [Nova], tags: [vip]}\n"
@@ -110,7 +110,7 @@ def test_then_it_goes_live_and_no_ticket_is_lost_or_doubled(stock: Stock) -> Non
 
 
 def test_priorities_that_would_move_are_shown(stock: Stock) -> None:
-    app = looking_at(stock, OLD.replace("when: any", "when: any, priority: urgent"))
+    app = looking_at(stock, OLD.replace("normal", "urgent"))
     [change] = try_rules(app, Scope()).changes
     assert (change["change"], change["before"], change["after"]) == ("priority moved", "normal", "urgent")
     assert redo(app, "triage", Scope(), diff=True).counts["priority moved"] == 1

@@ -11,9 +11,10 @@ from crawler.config.blocks import RuleBlock, UrgentIf
 from crawler.matching import Matcher
 from crawler.model import Analysis, Author, Brand, Document, Entity, EntityKind, Intent, Post, Tone, Verdict
 from crawler.reports.ledger import balance
+from crawler.reports.outcomes import account
 from crawler.stages import analyse, match, triage
 from crawler.stages.crawl import Intake
-from crawler.store import SourceRow, Store
+from crawler.store import Share, SourceRow, Store
 
 BRAND = Brand("Nova", (Entity(EntityKind.BRAND, "Nova"),), own=("@nova_official", "nova.example"), version="v1")
 RULE = RuleBlock(name="tickets", send_to=("helpdesk",), urgent_if=UrgentIf(words=("суд",), followers_over=1000))
@@ -79,4 +80,4 @@ class World:
         return triage.run(self.store, rules, brands, self.now, setting=setting)
 
     def gaps(self) -> tuple[str, ...]:
-        return balance(self.store.counts.ledger()).gaps
+        return (*balance(self.store.counts.ledger()).gaps, *account(self.store.outcomes.of(Share())).gaps)
