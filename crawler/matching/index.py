@@ -55,16 +55,16 @@ class Index:
     def _awake(self, slots: Iterable[int]) -> bool:
         return any(slot not in self._sleepers for slot in slots)
 
-    def scan(self, folded: str, *, wake: bool = False) -> Hits | None:
+    def scan(self, folded: str, *, wake: bool = False, simple: bool = False) -> Hits | None:
         """Slot -> spans of the folded text in order of their ends; None when nothing but sleepers is there.
 
-        With `wake` sleepers are told of whatever else is there.
+        With `wake` sleepers are told of whatever else is there. `simple`: the text holds no `OPEN_SCRIPTS`.
         """
         if not self.size:
             return None
         if wake:
             return self._find(folded, 0, len(folded), {})
-        if self._gate is None or (windows := self._gate.windows(folded)) is None:
+        if self._gate is None or (windows := self._gate.windows(folded, simple)) is None:
             hits = self._find(folded, 0, len(folded), {})
             return hits if hits and self._awake(hits) else None
         hits = {}
@@ -114,21 +114,29 @@ class Gate:
                 hard.add(key)
         self._hard = _automaton(list(hard)) if hard else None
 
-    def windows(self, folded: str) -> list[Span] | None:
+    def windows(self, folded: str, simple: bool) -> list[Span] | None:
         """Parts of the text outside which no key stands, in order; None: any part may hold one."""
         if self._hard is not None and next(self._hard.iter(folded), None) is not None:
             return None
-        words = _PLAIN_WORD.findall(folded)
-        if self._room.keys().isdisjoint(words):
+        room = self._room
+        words = _words(folded) if simple else _PLAIN_WORD.findall(folded)
+        if room.keys().isdisjoint(words):
             return []
         spans: list[Span] = []
-        for word in self._room.keys() & set(words):
+        for word in {word for word in words if word in room}:
             before, after = self._room[word]
             place = folded.find(word)
             while place >= 0:
                 spans.append((max(0, place - before), min(len(folded), place + after)))
                 place = folded.find(word, place + len(word))
         return _merged(spans)
+
+
+def _words(folded: str) -> list[str]:
+    """Every word of a simple text, and pieces between spaces that are none: splitting beats searching."""
+    pieces = folded.split(" ")
+    odd = " ".join([piece for piece in pieces if not piece.isalnum()])
+    return pieces + _PLAIN_WORD.findall(odd) if odd else pieces
 
 
 def _merged(spans: list[Span]) -> list[Span]:

@@ -71,7 +71,7 @@ class Matcher:
         self.watches = [_watch(brand) for brand in brands]
         self.version = version_of(brands)
         self._index, self._slots = Index(), list[tuple[int, int, int]]()
-        self._names: dict[tuple[int, int], Name] = {}
+        self._names: dict[int, Name] = {}
         asleep: set[int] = set()
         for number, watch in enumerate(self.watches):
             self._add_names(number, watch)
@@ -111,7 +111,7 @@ class Matcher:
             sighting = found.setdefault(number, Sighting())
             if role == _NAME:
                 entity = self.watches[number].brand.entities[part]
-                placed = places(self._names[number, part], spans, reading)
+                placed = places(self._names[slot], spans, reading)
                 sighting.names += [Found(start, end, part, entity) for start, end in placed]
             else:
                 (sighting.words if role == _WORD else sighting.context)[part] = spans
@@ -135,8 +135,9 @@ class Matcher:
 
     def _add_names(self, number: int, watch: Watch) -> None:
         for part, entity in enumerate(watch.brand.entities):
-            name = self._names[number, part] = name_of(entity)
-            self._index.add(name.keys, self._slot((_NAME, number, part)))
+            name, slot = name_of(entity), self._slot((_NAME, number, part))
+            self._index.add(name.keys, slot)
+            self._names[slot] = Name(frozenset(), name.place)  # the index holds the keys
 
     def _add_query(self, number: int, watch: Watch, asleep: set[int]) -> None:
         if watch.plan is None:

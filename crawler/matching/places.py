@@ -13,7 +13,7 @@ import re2
 from crawler.matching.forms import Name, Written
 from crawler.matching.index import Hits, Index
 from crawler.matching.reading import Reading
-from crawler.matching.words import Span
+from crawler.matching.words import OPEN_SCRIPTS, Span
 from crawler.text import readings
 
 _SCRIPTS = ("a-zß-öø-ɏ", "а-яѐ-џґ", "ά-ώ")
@@ -21,12 +21,14 @@ _LETTERS = [chr(p) for low, high in ("az", "ßɏ", "άώ", "аџ", "ґґ") for p
 
 
 def _odd() -> re2.Set:
-    """Finds two scripts side by side, a nought between letters, and a letter thrice in a row."""
+    """Finds (0) two scripts side by side, a digit that looks like a letter between letters, a letter thrice in a row; (1) open scripts."""
     beside = [f"[{one}][{other}]" for one in _SCRIPTS for other in _SCRIPTS if one != other]
     letters = "".join(_SCRIPTS)
     thrice = [f"{letter}{{3}}" for letter in _LETTERS if letter.isalpha()]
     machine = re2.Set.SearchSet()
-    machine.Add("|".join([*beside, f"[{letters}]0[{letters}]", *thrice]))
+    digits = (f"[{letters}]0[{letters}]", f"[{_SCRIPTS[1]}][36][{_SCRIPTS[1]}]")
+    machine.Add("|".join([*beside, *digits, *thrice]))
+    machine.Add(f"[{OPEN_SCRIPTS}]")
     machine.Compile()
     return machine
 
@@ -36,8 +38,9 @@ _ODD = _odd()
 
 def with_readings(index: Index, folded: str, *, wake: bool = False) -> Hits | None:
     """`index.scan` of the text and of every other way to read it; None when nothing stands in any."""
-    hits = index.scan(folded, wake=wake)
-    if not _may_differ(folded):
+    seen = _look(folded)
+    hits = index.scan(folded, wake=wake, simple=1 not in seen)
+    if 0 not in seen:
         return hits
     for text, offsets in readings(folded):
         for slot, spans in (index.scan(text, wake=wake) or {}).items():
@@ -47,12 +50,12 @@ def with_readings(index: Index, folded: str, *, wake: bool = False) -> Hits | No
     return hits
 
 
-def _may_differ(folded: str) -> bool:
-    """Whether `readings` may have anything to say: one look of a linear machine instead of its own searches."""
+def _look(folded: str) -> Sequence[int]:
+    """What `_odd` finds: one look of a linear machine tells whether `readings` may have anything to say."""
     try:
-        return bool(_ODD.Match(folded))
+        return _ODD.Match(folded) or ()
     except UnicodeEncodeError:
-        return True
+        return 0, 1
 
 
 def places(name: Name, spans: Iterable[Span], reading: Reading) -> Iterable[Span]:
