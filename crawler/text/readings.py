@@ -13,12 +13,13 @@ _CYR = "а-яѐ-џґ"
 _LAT = "a-zß-öø-ɏ"
 _GREEK = "ά-ώ"
 _MIXED = re.compile(
-    rf"[{_LAT}][{_CYR}{_GREEK}]|[{_CYR}][{_LAT}{_GREEK}]|[{_GREEK}][{_CYR}{_LAT}]|[{_CYR}{_LAT}]0[{_CYR}{_LAT}]"
+    rf"[{_LAT}][{_CYR}{_GREEK}]|[{_CYR}][{_LAT}{_GREEK}]|[{_GREEK}][{_CYR}{_LAT}]"
+    rf"|[{_CYR}{_LAT}]0[{_CYR}{_LAT}]|[{_CYR}][36][{_CYR}]"
 )
 _STRETCHED = re.compile(r"([^\W\d_])\1\1")
 _RUN = re.compile(r"([^\W\d_])\1+")
 _WORD = re.compile(r"[^\W_]+")
-_TO_CYRILLIC = str.maketrans("aceopxykmtbhijsïαεορχυικτνβμ0", "асеорхукмтвніјѕїаеорхуіктнвмо")
+_TO_CYRILLIC = str.maketrans("aceopxykmtbhijsïαεορχυικτνβμ036", "асеорхукмтвніјѕїаеорхуіктнвмозб")
 _TO_LATIN = str.maketrans("асеорхукмтвніјѕїαεορχυικτνβμ0", "aceopxykmtbhijsïaeopxyiktvbmo")
 _ONLY_CYRILLIC = re.compile(rf"[{_CYR}\d]+\Z")
 _ONLY_LATIN = re.compile(rf"[{_LAT}\d]+\Z")

@@ -46,6 +46,10 @@ def found(kind: EntityKind, name: str, text: str) -> list[str]:
         ("Кав'ярка", "у Кав’ярці та кавʼярку", "Кав’ярці"),
         ("ТОП", "TOП і все", "TOП"),
         ("M0re", "m0re than that", "m0re"),
+        ("Лотосбанк", "мій лотос6анк", "лотос6анк"),
+        ("Ранкова Зоря", "#Ранкова_Зоря", "Ранкова_Зоря"),
+        ("Ранкова Зоря", "see rankova_zoria", "rankova_zoria"),
+        ("Lifebell", "лайфбелл і лайфбел", "лайфбел"),
     ],
 )
 def test_a_brand_is_found_as_people_write_it(name: str, text: str, form: str) -> None:
@@ -78,6 +82,8 @@ def test_a_near_miss_is_left_alone(name: str, text: str) -> None:
         ("ООО Зоря", "ООО Зоря"),
         ("Zoria LLC", "Zoria LLC"),
         ("«ЗОРЯ», ТОВ", "«ЗОРЯ», ТОВ"),
+        ("ТОВ ФК «Зоря»", "ТОВ ФК «Зоря»"),
+        ("ТОВ «Фінансова компанія «Зоря»", "ТОВ «Фінансова компанія «Зоря»"),
     ],
 )
 def test_a_legal_entity_is_found_beside_its_legal_form(text: str, form: str) -> None:
@@ -105,13 +111,20 @@ def test_a_longer_number_is_left_alone(text: str) -> None:
         ("edrpou", "41273854", False), ("edrpou", "41273855", True), ("edrpou", "00134829", False),
         ("edrpou", "4127385", True), ("inn", "7812459030", False), ("inn", "772349816528", False),
         ("inn", "772349816529", True), ("ogrn", "1027839405175", False), ("ogrnip", "316774628190532", False),
-        ("ogrnip", "316774628190533", True), ("rnokpp", "2847519365", False), ("", "41273855", True),
+        ("ogrnip", "316774628190533", True), ("rnokpp", "2847519365", False),
+        ("ipn", "412738526543", False), ("ipn", "2847519366", True), ("", "41273855", True),
     ],
 )  # fmt: skip
 def test_check_digits(kind: str, digits: str, wrong: bool) -> None:
     problem = number_problem(kind, digits)
     assert (problem is not None) == wrong
     assert problem is None or digits in problem
+
+
+def test_a_joint_stock_company_keeps_its_name_when_the_law_renames_it() -> None:
+    assert found(EntityKind.LEGAL, "ПАТ КБ «Лотос»", "АТ «Лотос»") == ["АТ «Лотос»"]
+    assert found(EntityKind.LEGAL, "ПАТ КБ «Лотос»", "ПАТ КБ ЛОТОС") == ["ПАТ КБ ЛОТОС"]
+    assert found(EntityKind.LEGAL, "ПАТ КБ «Лотос»", "ПрАТ «Лотос»") == []
 
 
 def test_a_number_is_told_from_a_name() -> None:

@@ -52,6 +52,7 @@ def _phrases(text: str) -> Iterator[str]:
     words = tuple(filter(None, map(plain, written)))
     if not words:
         return
+    yield "_".join(words)
     if CYRILLIC.search(" ".join(words)):
         yield from _declined(words, many=bool(_COMPOUND.match(words[-1])))
     if len(words) == 1 and (seam := _COMPOUND.match(words[0])):
@@ -60,6 +61,7 @@ def _phrases(text: str) -> Iterator[str]:
         yield from (joint.join(form) for form in forms for joint in "- ")
     for phrase in _latin(words):
         yield from _joined(phrase)
+        yield "_".join(phrase)
     if not CYRILLIC.search(" ".join(words)) and LATIN.search(" ".join(words)):
         yield from _latin_declined(words)
     yield from _twins(written)

@@ -1,6 +1,7 @@
 """Legal forms of companies: short forms, the words in full in any case, and how they are recognised beside a name.
 
-What stands in one row is one legal form: ТОВ, ООО and "общество с ограниченной ответственностью" say the same.
+What stands in one row is one legal form: ТОВ, ООО and "общество с ограниченной ответственностью" say the same. Sources:
+the commercial codes of Ukraine and Russia, and the forms that European registers use.
 """
 
 from __future__ import annotations
@@ -74,7 +75,24 @@ _FORMS: dict[str, tuple[str, str]] = {
     "uab": ("uab", "uždaroji akcinė bendrovė"),
     "sia": ("sia", "sabiedrība ar ierobežotu atbildību"),
 }
-_SAME = {"slavic llc": {"slavic llc", "llc", "ltd"}, "llc": {"llc", "slavic llc"}, "ltd": {"ltd", "slavic llc"}}
+# The same in another language, or the same company before and after the laws that renamed joint-stock companies.
+_SAME = {
+    "slavic llc": {"slavic llc", "llc", "ltd"},
+    "llc": {"llc", "slavic llc"},
+    "ltd": {"ltd", "slavic llc"},
+    "jsc": {"jsc", "pjsc", "prjsc", "ojsc", "cjsc"},
+    "pjsc": {"pjsc", "jsc", "ojsc"},
+    "prjsc": {"prjsc", "jsc", "cjsc"},
+    "ojsc": {"ojsc", "jsc", "pjsc"},
+    "cjsc": {"cjsc", "jsc", "prjsc"},
+}
+# What may stand between legal form and name: ТОВ ФК «Ладна», АТ КБ «Ладна», ООО «Торговый дом «Ладна».
+_TRADE = (
+    "кб|акб|тд|тк|нвп|нпп|нпо|пкф|ск|фк|ук|гк|мкк|мфк|нвф|вкф|фірм[аиоіу]+|фирм[аеойуы]+|"
+    f"(?:(?:фінансов|страхов|торгов|будівельн|транспортн){_U} )?компані{_U}|"
+    f"(?:(?:финансов|страхов|торгов|строительн|транспортн){_R} )?компани{_R}|"
+    f"торгов{_U} (?:дім|дом{_U})|торгов{_R} дом{_R}?|комерційн{_U} банк{_U}?|коммерческ{_R} банк{_R}?"
+)
 
 
 def _short(word: str) -> str:
@@ -91,9 +109,9 @@ def _alternatives() -> str:
 
 
 _ALL = _alternatives()
-_IN_FRONT = re.compile(rf"(?<![\w.])(?:{_ALL})[ {QUOTES}]*$")
+_IN_FRONT = re.compile(rf"(?<![\w.])(?:{_ALL})(?:[ {QUOTES}]+(?:{_TRADE}))?[ {QUOTES}]*$")
 _BEHIND = re.compile(rf"[{QUOTES}]* ?,? ?[{QUOTES}]?(?:{_ALL})(?!\w)\.?[{QUOTES}]?")
-_AT_START = re.compile(rf"(?:{_ALL})(?!\w)[ ,.]*")
+_AT_START = re.compile(rf"(?:{_ALL})(?!\w)[ ,.]*(?:[ {QUOTES}]*(?:{_TRADE})(?=[ {QUOTES}]))?")
 _AT_END = re.compile(rf"[ ,]+(?:{_ALL})\.?$")
 
 

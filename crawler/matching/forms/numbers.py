@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from crawler.matching.forms.name import Name, Span, Written
 
 _WORDS = re.compile(
-    r"(?<!\w)(?:єдрпоу|едрпоу|егрпоу|edrpou|рнокпп|rnokpp|іпн|ипн|инн|inn|tin|огрнип|огрн|ogrnip|ogrn|код|code|номер|no)(?!\w)"
+    r"(?<!\w)(?:єдрпоу|едрпоу|егрпоу|edrpou|рнокпп|rnokpp|іпн|ипн|інн|инн|inn|tin|огрнип|огрн|ogrnip|ogrn|код|code|номер|no)(?!\w)"
 )
 HELP = "the number as the register of companies has it"
 _SMALLEST_FREE = 10
 _KINDS = {
     "єдрпоу": "edrpou", "едрпоу": "edrpou", "егрпоу": "edrpou", "edrpou": "edrpou", "рнокпп": "rnokpp",
-    "rnokpp": "rnokpp", "іпн": "rnokpp", "инн": "inn", "inn": "inn", "огрнип": "ogrnip", "ogrnip": "ogrnip",
+    "rnokpp": "rnokpp", "іпн": "ipn", "інн": "inn", "инн": "inn", "inn": "inn", "огрнип": "ogrnip", "ogrnip": "ogrnip",
     "огрн": "ogrn", "ogrn": "ogrn",
 }  # fmt: skip
-_LENGTHS = {"edrpou": (8,), "rnokpp": (10,), "inn": (10, 12), "ogrn": (13,), "ogrnip": (15,)}
+_LENGTHS = {"edrpou": (8,), "rnokpp": (10,), "ipn": (10, 12), "inn": (10, 12), "ogrn": (13,), "ogrnip": (15,)}
 _BY_LENGTH = {8: ("edrpou",), 10: ("inn", "rnokpp"), 12: ("inn",), 13: ("ogrn",), 15: ("ogrnip",)}
 _GROUPS = {
     12: ((2, 2, 6, 2), (4, 4, 4), (3, 3, 3, 3), (2, 2, 2, 2, 2, 2), (4, 6, 2), (2, 10), (6, 6), (2, 2, 8)),
@@ -108,6 +108,11 @@ def _rnokpp(digits: str) -> bool:
     return _digit(digits, (-1, 5, 7, 9, 4, 6, 10, 5, 7)) % 10 == int(digits[-1])
 
 
+def _ipn(digits: str) -> bool:
+    """A person's number, or the twelve digits of a payer of value added tax, whose check is not published."""
+    return len(digits) == 12 or _rnokpp(digits)
+
+
 def _inn(digits: str) -> bool:
     weights = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
     if len(digits) == 10:
@@ -121,5 +126,5 @@ def _ogrn(digits: str) -> bool:
 
 
 _CHECKS: dict[str, Callable[[str], bool]] = {
-    "edrpou": _edrpou, "rnokpp": _rnokpp, "inn": _inn, "ogrn": _ogrn, "ogrnip": _ogrn,
+    "edrpou": _edrpou, "rnokpp": _rnokpp, "ipn": _ipn, "inn": _inn, "ogrn": _ogrn, "ogrnip": _ogrn,
 }  # fmt: skip

@@ -141,7 +141,6 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     (r"(?<=[bcdfghklmnprstv])a(?=[bcdfgklmnpstvz]e\b|[cksv]e[bcdfgklmnprst])", "ей"),
     (r"(?<=[bcdfghklmnprstvw])i(?=[bcdfgklmnpstvz]e\b|[fknv]e[bcdfgklmnprst]|ld)", "ай"),
     (r"c(?=[eiy])", "с"), (r"(?<=[a-zа-яі])e\b", ""), (r"(?<=ай[fknv]|ей[cksvс])e(?=[bcdfgklmnprstvс])", ""),
-    (r"([bdfglmnprstz])\1", r"\1"),
 )  # fmt: skip
 _LOOKS_ENGLISH = re.compile(
     r"[ai][cfksv]e[bcdfgklmnprst]|[wxq]|ck|oo|ee|ea|gh|th|ph|o[uw]|ai|ay\b|e\b|c(?!h)|([bdfglmnprstz])\1|\bi\b|\byou"
@@ -163,7 +162,8 @@ def cyrillised(name: str, language: str) -> tuple[str, ...]:
     (True, True)
     """
     english = _LOOKS_ENGLISH.search(name) is not None
-    readings = dict.fromkeys((_by_letters(name), _by_letters(_as_english(name)) if english else _as_slavic(name)))
+    heard = _by_letters(_as_english(name)) if english else _as_slavic(name)
+    readings = dict.fromkeys((_by_letters(name), re.sub(r"([^\W\d_])\1", r"\1", heard), heard))
     ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
     every = dict.fromkeys(ay or readings) | dict.fromkeys(readings)
     if language == "uk":
