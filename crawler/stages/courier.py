@@ -24,7 +24,7 @@ LEASE = 120.0
 # No call begins later than this after the lease was renewed: the store reckons with a third of it (`doubted_at`).
 RENEW = timedelta(seconds=LEASE / 4)
 WAKE_EVERY = 5.0
-FIRST_WAIT, LONGEST_WAIT = 5.0, 6 * 3600.0
+FIRST_WAIT, LONGEST_WAIT = 5.0, 1800.0
 BREAK_AFTER = 3
 LONGEST_BREAK = 300.0
 SETTLE_EVERY = 0.5
