@@ -66,16 +66,33 @@ class Lister:
     def _backwards(self, pages: Pages) -> Iterator[list[Any]]:
         """From the last page to the first: the list begins with the oldest."""
         answer, first = self._page(_at(pages, _start(pages)))
+        count, size = self._last(answer, len(first), pages)
+        beyond: list[list[Any]] = []
+        # Tickets created since the count was read, or a count that is wrong, must not hide the one we look for.
+        while len(beyond) < _MOST_PAGES and (page := self._nth(pages, count + len(beyond), size)):
+            if beyond and page == beyond[-1]:
+                break  # it shows its last page for every number behind it
+            beyond.append(page)
+        yield from (page[::-1] for page in reversed(beyond))
+        for number in range(count - 1, max(-1, count - _MOST_PAGES), -1):
+            yield (first if number == 0 else self._nth(pages, number, size))[::-1]
+
+    def _nth(self, pages: Pages, number: int, size: int) -> list[Any]:
+        """The page with this number, counted from 0."""
+        at = _start(pages) + (number if pages.by == "page" else number * size)
+        return self._page(_at(pages, at), later=True)[1]
+
+    def _last(self, answer: HttpAnswer, first: int, pages: Pages) -> tuple[int, int]:
+        """How many pages there are, and how many items each has."""
+        if pages.last is not None:
+            last = scalar(self.sink.pick(answer, pages.last))
+            # A list of one page often names no last one.
+            return (int(last) - _start(pages) + 1 if last and last.isdigit() and len(last) < 9 else 1), max(1, first)
         total = self._total(answer, pages)
         if total is None:
             raise self.sink.permanent(f"the list has no number at {pages.total!r}; is url right?")
-        size = len(first) if len(first) < total else pages.size
-        count = max(1, -(-total // max(1, size)))
-        # One page beyond the last: tickets created since the count was read must not hide the one we look for.
-        for number in range(count, max(-1, count - _MOST_PAGES), -1):
-            at = _start(pages) + (number if pages.by == "page" else number * size)
-            page = first if number == 0 else self._page(_at(pages, at), later=True)[1]
-            yield list(reversed(page))
+        size = max(1, first if first < total else pages.size)
+        return max(1, -(-total // size)), size
 
     def _followed(self, pages: Pages) -> Iterator[list[Any]]:
         """Wherever the answer says that it goes on."""

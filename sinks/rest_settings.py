@@ -131,13 +131,19 @@ class Pages(Part):
         None, description="Where the answer holds the cursor or next URL (default: json:next_cursor, json:next)"
     )
     total: Pick | None = Field(None, description="Where the answer holds the number of items", examples=["json:count"])
+    last: Pick | None = Field(
+        None,
+        description="Where the answer holds the number of the last page",
+        examples=['header:Link page=(\\d+)[^>]*>; rel="last"'],
+    )
     order: Literal["newest", "oldest"] = Field(
-        "newest", description="What comes first; oldest: the last page is read first, which needs `total`"
+        "newest", description="What comes first; oldest: the last page is read first, which needs `total` or `last`"
     )
 
     @model_validator(mode="after")
     def _oldest_first(self) -> Self:
-        if self.order == "oldest" and (self.total is None or self.by not in ("page", "offset")):
+        known = self.by == "page" and self.last is not None
+        if self.order == "oldest" and not known and (self.total is None or self.by not in ("page", "offset")):
             raise ValueError("order: oldest needs `by: page` or `by: offset`, and `total`, e.g. total: json:count")
         return self
 
@@ -312,7 +318,9 @@ class RestSettings(HttpSink.Settings):
     read: Read | None = Field(None, description="Reads one ticket: its status, and what became of a write")
     changes: Changes | None = Field(None, description="Asks what changed since {since}")
     priorities: dict[Priority, Any] = Field(
-        default_factory=dict, description="The helpdesk's words for priorities", examples=[{"urgent": 1, "low": 4}]
+        default_factory=dict,
+        description="The helpdesk's words for all four",
+        examples=[{"urgent": 1, "high": 2, "normal": 3, "low": 4}],
     )
     statuses: dict[TicketStatus, Any] = Field(
         default_factory=dict,
@@ -339,6 +347,9 @@ class RestSettings(HttpSink.Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.priorities and len(self.priorities) < len(Priority):
+            missing = ", ".join(word.value for word in Priority if word not in self.priorities)
+            raise ValueError(f"priorities has no word for {missing}; it names all four or none")
         for name in {name for call in self.calls() for name in call.names() if name.startswith(SECRET)}:
             if name.removeprefix(SECRET) not in self.secrets:
                 raise ValueError(f"{{{name}}} is used, but `secrets` has no {name.removeprefix(SECRET)!r}")

@@ -174,7 +174,7 @@ def of_change(
         "key": change.key,
         "marker": marker(change.key),
         "priority": priorities.get(priority.value, priority.value) if priority else None,
-        "status": statuses.get(status.value, status.value) if status else None,
+        "status": (statuses.get(status.value) if statuses else status.value) if status else None,
     }
     return Texts(values, {"comment": _long(change.comment)} if change.comment else {}, format)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from odd import GuardedDesk, Odd, PaperDesk, Said, SlowIndexDesk
+from odd import Call, GuardedDesk, Odd, PaperDesk, Said, SlowIndexDesk
 from ruamel.yaml import YAML
 
 from crawler.errors import InDoubt, Permanent, Transient
@@ -237,3 +238,39 @@ def test_html_is_text_and_the_limit_keeps_the_marker(made: Made) -> None:
     assert about_there.endswith("mention-crawler:mc-1")
     for bad in ("<script", "{{", "@all", "\n/close"):
         assert bad not in about_there
+
+
+class OldestFirst(Odd):
+    """Lists its tickets oldest first, three a page whatever is asked, and tells the last page in a Link header."""
+
+    CONFIG = """
+        kind: rest
+        create: {path: /t, body: {text: "{body} {marker}"}}
+        find:
+          path: /t
+          contains: {text: "{marker}"}
+          pages: {by: page, start: 0, param: p, order: oldest, last: 'header:Link p=(\\d+)[^>]*>; rel="last"'}
+          look_back: 7
+    """
+
+    def handle(self, call: Call) -> Said:
+        if call.method == "POST":
+            return Said(201, json.dumps(self.add(**json.loads(call.body))))
+        page = int(call.query.get("p", "0"))
+        last = max(0, (len(self.tickets) - 1) // 3)
+        link = f'</t?p=0>; rel="first", </t?p={last}>; rel="last"' if last else '</t?p=0>; rel="first"'
+        return Said(200, json.dumps(self.tickets[page * 3 : page * 3 + 3]), headers=(("Link", link),))
+
+
+FIND: dict[str, Any] = YAML(typ="safe", pure=True).load(textwrap.dedent(OldestFirst.CONFIG))["find"]
+
+
+def test_the_newest_tickets_of_a_list_that_begins_with_the_oldest(made: Made) -> None:
+    desk, sink = made(OldestFirst)
+    for number in range(12):
+        remote = sink.create(ticket(f"mc-{number}"))
+        assert sink.find(f"mc-{number}") == Remote(remote.id), number
+    blind = made(OldestFirst, find={**FIND, "pages": {**FIND["pages"], "last": "header:X-None"}})
+    blind[0].tickets = desk.tickets
+    assert blind[1].find("mc-11") is not None, "a last page that is not told is looked for"
+    assert sink.find("mc-0") is None, "further back than look_back"

@@ -207,6 +207,7 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
         ({"find": {"path": "/f?x={comment}"}}, r"there is no placeholder \{comment\} here"),
         ({"find": {"path": "/f", "pages": {"order": "oldest"}}}, "needs `by: page` or `by: offset`, and `total`"),
         ({"find": {"path": "/f", "match": {"queue": 3}}}, r"one of them holds \{key\} or \{marker\}"),
+        ({"priorities": {"urgent": 1, "low": 4}}, "no word for normal, high"),
         ({"meaning": {"abc": "ok"}}, "is no answer"),
         ({"meaning": {"422": "whatever"}}, "Input should be 'ok', 'warn', 'permanent'"),
         ({"preconditions": "etag"}, "add read"),
