@@ -5,6 +5,7 @@ What the language cannot say is said in code by subclasses: `first`, `posts`, `f
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,6 +30,7 @@ from spiders.paging import Walk, mark
 from spiders.verdicts import Finding
 
 KEEP_THREADS = 500
+TURN = 600
 # Refusals after which another way to the same posts is worth a try.
 _NOT_THIS_WAY = (400, 401, 403, 404, 405, 410, 422, 501)
 
@@ -77,11 +79,17 @@ class ApiSpider(SourceSpider):
     def requests(self) -> Iterable[Request]:
         """The first page of each list; before all others the rules of the place, where it has some."""
         if self.settings_.ask is None:
-            return [self.first(asking) for asking in askings(self.settings_)]
+            return [self.first(asking) for asking in self._in_turn()]
         values = first_values(self.settings_, {}, None)
         request = request_of(self.settings_, values, Route(path=self.settings_.ask.path, query={}, when=None))
         request.meta.update(ask=True, chain="ask")
         return [request]
+
+    def _in_turn(self) -> list[dict[str, Any]]:
+        """What is asked for, each time from another place on: where a limit ends a run, nobody is always the last."""
+        lists = list(askings(self.settings_))
+        turn = int(time.time() // TURN) % len(lists) if lists else 0
+        return [*lists[turn:], *lists[:turn]]
 
     def first(self, asking: Mapping[str, Any], route: int = 0) -> Request:
         """The first page of one list; `route` 1 and on are the other ways."""
@@ -160,7 +168,7 @@ class ApiSpider(SourceSpider):
         ways = [self.settings_.ask, *self.settings_.otherwise]
         closed = [bool(way and way.when) and path(str(way and way.when))(rules) is False for way in ways]
         if not all(closed):
-            for asking in askings(self.settings_):
+            for asking in self._in_turn():
                 yield self.first(asking, closed.index(False))
 
     def _other_way(self, response: Response) -> bool:
@@ -336,7 +344,7 @@ class ApiSpider(SourceSpider):
         said = path(self.settings_.backoff)(data) if self.settings_.backoff else None
         _, after_error = api_answer.trouble_in(data, self.settings_.errors, response.url)
         asked = float(said) if isinstance(said, int | float) and not isinstance(said, bool) else 0.0
-        return min(86400.0, max(asked, after_error or 0.0))
+        return min(86400.0, max(asked, after_error or 0.0, polite.asked_wait(response) or 0.0))
 
     def _refused(self, response: Response, finding: Finding) -> list[Request]:
         if response.meta.get("ask"):

@@ -167,7 +167,7 @@ ENGINES: tuple[Engine, ...] = (
         row_link="span[id^='msg_'] a@href, .message_index_title a@href, td.subject a@href",
         row_mark=".stats, .lastpost, .board_stats",
         row_last=".lastpost a[href*='#new']@href, .lastpost a[href*=msg]@href",
-        boards="a.subject@href, a[id^='b']@href",
+        boards="a.subject@href, a[name^='b'][href*='board=']@href, a[id^='b'][href*='board=']@href",
         following=".pagelinks a.next_page@href, .pagelinks a[rel=next]@href",
     ),
     Engine(

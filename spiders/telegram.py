@@ -25,6 +25,8 @@ _REPLY = picker("a.tgme_widget_message_reply")
 _OWNER = picker(".tgme_widget_message_owner_name")
 _SIGNED = picker(".tgme_widget_message_from_author")
 _DATE = picker("a.tgme_widget_message_date time[datetime]@datetime")
+_REACTIONS = picker(".tgme_reaction")
+_LAST_NUMBER = re.compile(r"\d[\d.,]{0,12}[KMkm]?$")
 _VIEWS = picker(".tgme_widget_message_views")
 _TITLES = picker(".link_preview_title, .tgme_widget_message_document_title")
 _POLL = picker(".tgme_widget_message_poll_question, .tgme_widget_message_poll_option_text")
@@ -106,7 +108,7 @@ def _post(item: Element, dates: Dates, members: int | None) -> Post | None:
     text = _words(item)
     if not text:
         return None
-    views = count(_VIEWS.value(item) or "")
+    counted = {"views": count(_VIEWS.value(item) or ""), "reactions": _reactions(item)}
     answered = _REPLY.all(item)
     return Post(
         text=text,
@@ -119,8 +121,15 @@ def _post(item: Element, dates: Dates, members: int | None) -> Post | None:
         published_at=dates.read(_DATE.value(item)),
         parent=_message(answered[0].get("href")) if answered else None,
         thread=name.split("/")[0],
-        engagement={} if views is None else {"views": views},
+        engagement={name: number for name, number in counted.items() if number is not None},
     )
+
+
+def _reactions(item: Element) -> int | None:
+    """All reactions together; None where the channel shows none."""
+    said = [_LAST_NUMBER.search(text) for text in _REACTIONS.values(item)]
+    counts = [number for hit in said if hit and (number := count(hit[0])) is not None]
+    return sum(counts) if counts else None
 
 
 def _words(item: Element) -> str:

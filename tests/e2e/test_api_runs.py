@@ -198,3 +198,14 @@ def test_another_way_is_tried_when_one_is_closed(site: RoughSite) -> None:
     assert (other["verdict"], other["new"]) == ("ok", 5)
     assert (by_feed["verdict"], by_feed["ids"]) == ("ok", ["9"])
     assert none["verdict"] == "blocked"
+
+
+def test_a_spent_daily_limit_ends_a_run_in_peace(site: RoughSite) -> None:
+    """An hour to the reset: what was read is kept, the clock is told when to come again, the next run goes on."""
+    api = ApiDouble(site, "cursor", limit=3, window=3600)
+    api.say(*range(1, 101))
+    [told] = run(job(site, "cursor"))
+    assert (told["verdict"], len(told["ids"]), api.breaches) == ("ok", 30, 0)
+    assert 3000 < told["retry_after"] <= 3600
+    [walk] = told["cursor"]["_walks"].values()
+    assert walk["open"] is True
