@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from helpdesks import HttpHelpdesk, answer
 
+ANSWERED = "Вибачте, гроші повернуто."
 NUMBER = re.compile(r"/(\d+)(?=/|\.json|$|\?)")
 
 
@@ -116,7 +117,11 @@ class Zendesk(Shape):
 
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
         if path.endswith("/comments.json"):
-            return {"comments": [{"id": 1, "plain_body": re.sub("<[^>]+>", "", text)} for text in self.said_in(path)]}
+            said = [{"id": 1, "plain_body": re.sub("<[^>]+>", "", text)} for text in self.said_in(path)]
+            return {"comments": [*said, {"id": 2, "plain_body": ANSWERED, "public": True, "author_id": 5}]}
+        if path == "/api/v2/search.json":
+            assert query["query"].startswith("type:ticket updated>=2026-02-28T")
+            return {"results": self.tickets, "next_page": None}
         if path == self.opens:
             return {"tickets": [one for one in self.tickets if one["external_id"] == query.get("external_id")]}
         return {"ticket": self.ticket(path)}
@@ -137,7 +142,9 @@ class Freshdesk(Shape):
 
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
         if path.endswith("/conversations"):
-            return [{"id": 1, "body_text": text} for text in self.said_in(path)] if query.get("page") == "1" else []
+            said: list[Any] = [{"id": 1, "body_text": text, "private": True} for text in self.said_in(path)]
+            said.append({"id": 2, "body_text": ANSWERED, "private": False, "incoming": False, "user_id": 5})
+            return said if query.get("page", "1") == "1" else []
         if path == self.opens:
             start = (int(query["page"]) - 1) * int(query["per_page"])
             return self.page([{**one, "description": None} for one in self.tickets[::-1]], query, "per_page", start)
@@ -162,7 +169,11 @@ class Zammad(Shape):
 
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
         if "/by_ticket/" in path:
-            return [{"id": 1, "body": text} for text in self.said_in(path)]
+            said: list[Any] = [{"id": 1, "body": text, "sender": "Agent"} for text in self.said_in(path)]
+            said.append({"id": 2, "body": ANSWERED, "internal": False, "sender": "Agent", "from": "Оля"})
+            return [*said, {"id": 3, "body": "мій лист", "internal": False, "sender": "Customer"}]
+        if path.endswith("/search") and query["query"].startswith("updated_at:[2026-02-28T"):
+            return self.tickets
         if path.endswith("/search"):
             return [one for one in self.tickets if query["query"] in one["article"]["body"]]
         return self.ticket(path)
@@ -197,7 +208,8 @@ class JiraSm(Shape):
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
         start = int(query.get("start", 0))
         if path.endswith("/comment"):
-            found: list[Any] = [{"id": "1", "body": text} for text in self.said_in(path)]
+            found: list[Any] = [{"id": "1", "body": text, "public": False} for text in self.said_in(path)]
+            found.append({"id": "2", "body": ANSWERED, "public": True, "author": {"displayName": "Оля"}})
             return {"values": self.page(found, query, "limit", start)}
         if path == self.opens:
             return {"values": self.page(self.tickets[::-1], query, "limit", start), "isLastPage": False}
@@ -221,7 +233,11 @@ class Chatwoot(Shape):
 
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
         if path.endswith("/messages"):
-            return {"payload": [{"id": 1, "content": text} for text in self.said_in(path.removesuffix("/messages"))]}
+            found: list[Any] = [{"id": 1, "content": text} for text in self.said_in(path.removesuffix("/messages"))]
+            answered = {"id": 2, "content": ANSWERED, "private": False, "message_type": 1, "sender": {"name": "Оля"}}
+            return {"payload": [*found, answered]}
+        if path == self.opens:
+            return {"data": {"payload": self.tickets if query.get("page") == "1" else []}}
         if path.endswith("/filter"):
             [condition] = body["payload"]
             key = condition["attribute_key"]
@@ -253,7 +269,9 @@ class Glpi(Shape):
         if path.endswith("/initSession"):
             return {"session_token": "83af7e620c83a50a18d3eac2f6ed05a3ca0bea62"}
         if path.endswith("/ITILFollowup"):
-            return [{"id": 1, "content": text} for text in self.said_in(path.removesuffix("/ITILFollowup"))]
+            said = self.said_in(path.removesuffix("/ITILFollowup"))
+            found: list[Any] = [{"id": 1, "content": text, "is_private": 1} for text in said]
+            return [*found, {"id": 2, "content": ANSWERED, "is_private": 0, "users_id": 5}]
         return self.tickets[::-1] if path == self.opens else self.ticket(path)
 
 
@@ -278,6 +296,8 @@ class RequestTracker(Shape):
         if path.endswith("/attachments"):
             return {"items": [{"id": 1, "Content": text} for text in self.said_in(path.removesuffix("/attachments"))]}
         if path == "/REST/2.0/tickets":
+            if query["query"] == "LastUpdated > '2026-02-28 12:00:00'":
+                return {"items": self.tickets, "total": len(self.tickets)}
             field, value = re.findall(r"CF\.\{(\w+)\} = '(.*)'$", query["query"])[0]
             wanted = {"name": field, "values": [value]}
             return {"items": [one for one in self.tickets if wanted in one["CustomFields"]]}

@@ -14,13 +14,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from helpdesks import SLOW, HttpHelpdesk, MailOrder, MailServer, MemoryDesk, Notices, Order
-from shapes import SHAPES, Shape
+from shapes import ANSWERED, SHAPES, Shape
 
 from crawler.errors import CrawlerError, EgressRefused, InDoubt, Permanent, Transient
 from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
@@ -582,6 +582,20 @@ def test_a_follow_up_reaches_the_ticket(bench: Bench) -> None:
     assert len(bench.comments()) == 1
     assert "Ще одна скарга" in bench.comments()[0]
     assert bench.stored == (1 if bench.finds else 2)
+
+
+@pytest.mark.parametrize("bench", sorted(SHAPES), indirect=True)
+def test_what_happened_there_comes_back(bench: Bench) -> None:
+    """Every preset that says so tells the status and the public answer of an agent, and nothing of ours."""
+    sink = bench.sink()
+    remote = sink.create(ticket())
+    sink.update(remote, Change("nova-1/c", comment="Ще одна скарга", status=TicketStatus.SOLVED))
+    told = list(sink.changes(NOW - timedelta(days=1)))
+    assert {one.id for one, _ in told} == {remote.id}
+    assert {change.status for _, change in told if change.comment is None} == {TicketStatus.SOLVED}
+    answers = [(change.comment, change.public) for _, change in told if change.comment is not None]
+    assert answers == ([] if "request_tracker" in type(sink).kind else [(ANSWERED, True)])
+    assert len({change.key for _, change in told}) == len(told)
 
 
 def test_a_kind_of_one_s_own_is_small() -> None:
