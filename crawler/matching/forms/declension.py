@@ -382,6 +382,13 @@ def plural(word: str, language: str, *, bare: bool = True) -> Table:
     return many
 
 
+def many_in_a(word: str) -> Table:
+    """The cases of a plural in -а (рога, копыта); empty for other words."""
+    if len(word) < 4 or word[-1] != "а":
+        return {}
+    return _table([word[:-1]], word, N="=", G="ов ів -", D="ам", A="=", I="ами", L="ах", V="=")
+
+
 def _plural(word: str, language: str, *, bare: bool) -> Table:
     rule = noun(word, language)
     if word[-1] in "аяоеь" or (word[-1] == "й" and len(word) > 3):

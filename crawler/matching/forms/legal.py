@@ -71,6 +71,7 @@ def legal(text: str) -> Name:
 def _names(name: str) -> set[str]:
     words = tuple(word.strip("\"'<>,") for word in name.split())
     forms = {name, name.replace('"', ""), " ".join(words)}
+    forms |= {" ".join((*words[:n], '"' + words[n], *words[n + 1 :])) for n in range(1, len(words)) if words[n]}
     if CYRILLIC.search(name):
         forms |= {" ".join(phrase) for phrase in declined(words)}
         for language in LANGUAGES:

@@ -25,6 +25,8 @@ ANY_PATRONYMIC = re.compile(
     r"(?:[оеєй]вич|йович|[илкнмь]ич|[лкмн]іч|ыч)(?:а|у|ем|еві|е|і)?$|(?:[оеєії]вн|[иі]чн)(?:а|и|і|у|ою|ой|ы|е|о)$"
     r"|(?:ovych|ovich|evich|yovych|iovych|ievich|eevich|ivna|yivna|iivna|ovna|evna|ichna|ych|ich)$"
 )
+_TITLES = frozenset("dr mr mrs ms prof sir jr sr пан пані г-н г-жа д-р др проф".split())
+PARTICLES = frozenset("van von der den de da di du del la le фон ван де ді да дер ля".split())
 _PERHAPS_SURNAME = re.compile(r"(?:[оеєё]ва?|[иіїы]на?|ий|ій|ый)$")
 _SURNAME = re.compile(r"(?:енко|ченко|чук|щук|юк|ський|цький|зький|ська|цька|зька|ский|цкий|ская|цкая|ко|ець|ых|их)$")
 # Names of men that end like names of women: a closed class of the grammar, not a register of names.
@@ -52,10 +54,13 @@ def people_of(text: str) -> list[Person]:
     either part (Любов Ткач, Громов Глеб), both ways.
     """
     inverted = "," in text
-    words = [word.strip(".") for word in plain(text.replace(",", " ")).split()]
-    words = [word for word in words if word.strip("'\"")]
+    words = [word for word in re.split(r"[\s.,]+", plain(text)) if word.strip("'\"-") and word not in _TITLES]
+    words = [word for place, word in enumerate(words) if word not in PARTICLES or place == 0]
     if len(words) < 2:
         return []
+    letters, names = [word for word in words if len(word) == 1], [word for word in words if len(word) > 1]
+    if letters and len(names) == 1:
+        return [Person(letters[0], " ".join(letters[1:]), names[0])]
     if len(words) == 2:
         return _two_words(*words, inverted=inverted)
     if inverted or _PATRONYMIC.search(words[2]):
@@ -73,7 +78,10 @@ def _two_words(first: str, second: str, *, inverted: bool) -> list[Person]:
 
 
 def genders(person: Person) -> str:
-    """ "m", "f" or "mf" when the parts do not tell."""
+    """The gender by the parts: "m", "f", or "mf" when they do not tell."""
+    if not CYRILLIC.search(person.family):
+        parts = (person.given, person.father.split(" ")[0], person.family)
+        person = Person(*(cyrillised(part, "uk")[0] if part else "" for part in parts))
     for part in (person.father, person.family):
         if part and _WOMAN.search(part):
             return "f"
@@ -83,7 +91,7 @@ def genders(person: Person) -> str:
         return "m"
     if person.given.endswith(("а", "я")):
         return "f"
-    return "mf" if person.given.endswith(("ь", "ов")) or not CYRILLIC.search(person.given) else "m"
+    return "mf" if person.given.endswith(("ь", "ов", "е", "і")) or len(person.given) == 1 else "m"
 
 
 def given_forms(name: str, of: Languages = BOTH) -> Forms:
@@ -115,7 +123,7 @@ def languages(person: Person) -> Languages:
 def _spellings(name: str, language: str, of: Languages) -> tuple[str, ...]:
     """Both ways round when the letters do not tell: Петрова Инна may be of either language."""
     if not CYRILLIC.search(name):
-        return (name,)
+        return cyrillised(name, language) if len(name) > 2 else ()
     return spellings(name, language, ("ru",) if of == BOTH and language == "uk" else of)
 
 
@@ -126,8 +134,6 @@ def _forms(tables: list[Table], name: str, of: Languages) -> Forms:
             for form in forms:
                 found.setdefault(bare(form), set()).add(case)
     latin = [name] if not CYRILLIC.search(name) else _romanised(name, of)
-    if not CYRILLIC.search(name) and len(name) > 2:
-        latin += [reading for language in BOTH for reading in cyrillised(name, language)]
     for spelling in latin:
         for form in (bare(spelling), spelling.replace("'", "")):
             found.setdefault(form, set()).update(CASES)

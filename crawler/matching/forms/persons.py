@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from crawler.matching.forms.brands import brand
 from crawler.matching.forms.name import Name, Span, Written, refold, stretched_end
 from crawler.matching.forms.people import (
+    ALL,
     ANY_PATRONYMIC,
+    PARTICLES,
     Cases,
     Forms,
     Person,
@@ -70,7 +72,8 @@ class _Reader:
     def __init__(self, person: Person) -> None:
         of = languages(person)
         self.given = given_forms(person.given, of)
-        self.father = given_forms(person.father, of) if person.father else {}
+        self.father = {form: cases for name in person.father.split() for form, cases in given_forms(name, of).items()}
+        self.middles = len(person.father.split())
         self.family = family_forms(person.family, genders(person), of)
         self.firsts, self.seconds = _firsts(self.given), _firsts(self.father)
         self.known = bool(person.father)
@@ -112,6 +115,7 @@ class _Reader:
         first = _token_before(text, start)
         if first is None or (first.end == start and not first.dotted):
             return None
+        first = self._past_middles(text, first)
         second = _token_before(text, first.start)
         if not first.dotted and self._is_given(first, cases):
             return first.start, start
@@ -124,6 +128,17 @@ class _Reader:
             return second.start, start
         good = (first.initial and first.text in self.firsts) or self._is_pair(first, written)
         return (first.start, start) if good else None
+
+    def _past_middles(self, text: str, token: _Token) -> _Token:
+        """Past particles, and past all middle names or their initials but the first: John Ronald Reuel, J. R. R."""
+        left = self.middles - 1
+        while (before := _token_before(text, token.start)) is not None:
+            particle = token.text in PARTICLES and not token.dotted
+            if not particle and not (left > 0 and self._is_middle(token, ALL) and self._is_middle(before, ALL)):
+                break
+            left -= not particle
+            token = before
+        return token
 
     def _after(self, text: str, start: int, end: int, cases: Cases, written: Written) -> Span | None:
         """What stands behind the surname: the same, and with a Latin surname a comma between."""

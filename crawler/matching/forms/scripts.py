@@ -164,12 +164,21 @@ def cyrillised(name: str, language: str) -> tuple[str, ...]:
     english = _LOOKS_ENGLISH.search(name) is not None
     heard = _by_letters(_as_english(name)) if english else _as_slavic(name)
     readings = dict.fromkeys((_by_letters(name), re.sub(r"([^\W\d_])\1", r"\1", heard), heard))
+    readings |= dict.fromkeys(() if english else (_softened(heard, language),))
     ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
     every = dict.fromkeys(ay or readings) | dict.fromkeys(readings)
     if language == "uk":
         return tuple(every | dict.fromkeys(_NINE.sub("и", reading) for reading in every))
     slavic = [] if english else [_as_slavic(name, "ы")]
     return tuple(dict.fromkeys(variant for reading in (*every, *slavic) for variant in _russian_vowels(reading)))
+
+
+def _softened(text: str, language: str) -> str:
+    """With the soft signs that romanising dropped: koval - коваль, kravets - кравець, lozynskyi - лозинський."""
+    text = re.sub("л(?=[бвгджзкмнпрстфхцчшщ]|\\b)", "ль", text)
+    if language == "uk":
+        text = re.sub("ец\\b", "ець", re.sub("(?<=[сц])к(?=(?:ий|а|і|и)\\b)", "ьк", text))
+    return re.sub("(?<=к)[иі]\\b", "ий", text) if re.search("ь?к[иі]\\b", text) else text
 
 
 def _as_slavic(text: str, y: str = "и") -> str:
