@@ -41,6 +41,7 @@ class File(Sink):
         opened = ticket.opened_at.isoformat() if ticket.opened_at else None
         names = ("key", "subject", "body", "brand", "url", "author", "reason", "language")
         line = {name: getattr(ticket, name) for name in names} | {"tags": list(ticket.tags), "opened_at": opened}
+        line["due_at"] = ticket.due_at.isoformat() if ticket.due_at else None
         self._append({"event": "ticket", "priority": ticket.priority.value, **line})
         return Remote(ticket.key)
 

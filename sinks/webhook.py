@@ -72,6 +72,7 @@ class Webhook(HttpSink):
                 "reason": ticket.reason,
                 "language": ticket.language,
                 "opened_at": opened,
+                "due_at": ticket.due_at.isoformat() if ticket.due_at else None,
             },
         )
         return self._read(answer, ticket.key)

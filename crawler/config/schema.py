@@ -155,6 +155,9 @@ tickets:
   urgent_if: {words: [court, суд]}
   send_to: [desk]
 
+# targets: {urgent: 1h, high: 4h}        # by when a ticket should be answered
+# digest: {at: "09:00", send_to: [desk]} # five lines a day for each brand
+
 sinks:
   - {name: desk, kind: desk}             # built in; add your helpdesk here and name it in send_to
 #  - {name: helpdesk, kind: webhook, url: https://help.example/tickets, secret: "${HELPDESK_SECRET}"}
