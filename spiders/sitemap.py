@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ from spiders.dates import Dates
 from spiders.verdicts import Finding
 
 MOST_URLS = 50_000
-MOST_BYTES = 100 * MIB
+MOST_BYTES = 60 * MIB
 KEEP_READ = 1000
 _NEWS = "http://www.google.com/schemas/sitemap-news/"
 _ROBOTS_LINE = re.compile(rb"^\s*sitemap\s*:\s*(\S{1,2000})", re.I | re.M)
@@ -166,7 +167,7 @@ def entries_of(body: bytes, url: str, dates: Dates) -> tuple[list[Entry] | None,
 
 
 def unpacked(body: bytes) -> bytes:
-    """The bytes of a gzip file, no more than 100 MiB of them; other bytes as they are."""
+    """The bytes of a gzip file, no more than 60 MiB of them; other bytes as they are."""
     if body[:2] != b"\x1f\x8b":
         return body
     opener = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -177,28 +178,37 @@ def unpacked(body: bytes) -> bytes:
 
 
 def _of_xml(body: bytes, url: str, dates: Dates) -> tuple[list[Entry], list[Entry]]:
-    parser = etree.XMLParser(
-        recover=True, no_network=True, resolve_entities=False, huge_tree=False, remove_comments=True
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except etree.LxmlError:
-        root = None
+    """Entries one by one, each forgotten when it is read: a sitemap may have 50 MiB."""
     pages: list[Entry] = []
     maps: list[Entry] = []
-    for node in root if root is not None else ():
-        name = _name(node)
-        if name in ("url", "sitemap") and (entry := _entry(node, url, dates)) and len(pages) < MOST_URLS:
-            (pages if name == "url" else maps).append(entry)
+    reader = etree.iterparse(
+        io.BytesIO(body),
+        events=("end",),
+        tag=("{*}url", "{*}sitemap"),
+        recover=True,
+        no_network=True,
+        resolve_entities=False,
+        remove_comments=True,
+    )
+    try:
+        for _, node in reader:
+            if entry := _entry(node, url, dates):
+                (pages if _name(node) == "url" else maps).append(entry)
+            node.clear()
+            if len(pages) + len(maps) >= MOST_URLS:
+                break
+    except etree.LxmlError:
+        pass  # what was read before the break counts
     return pages, maps
 
 
 def _entry(node: Any, base: str, dates: Dates) -> Entry | None:
     said: dict[str, str] = {}
     for part in node.iter():
-        if isinstance(part.tag, str) and part.text and part.text.strip():
-            key = f"news:{_name(part)}" if part.tag.startswith(f"{{{_NEWS}") else _name(part)
-            said.setdefault(key, part.text.strip())
+        words = part.text
+        if words and not words.isspace():
+            key = f"news:{_name(part)}" if _NEWS in part.tag else _name(part)
+            said.setdefault(key, words.strip())
     address = canonical_url(said.get("loc", ""), base)
     if not address or not address.startswith(("http://", "https://")):
         return None
@@ -213,7 +223,8 @@ def _entry(node: Any, base: str, dates: Dates) -> Entry | None:
 
 
 def _name(node: Any) -> str:
-    return etree.QName(node).localname if isinstance(node.tag, str) else ""
+    """The name of an element without its namespace; "" of what is no element."""
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 def _titled(entry: Entry) -> Post | None:
