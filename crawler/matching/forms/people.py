@@ -80,8 +80,7 @@ def _two_words(first: str, second: str, *, inverted: bool) -> list[Person]:
 def genders(person: Person) -> str:
     """The gender by the parts: "m", "f", or "mf" when they do not tell."""
     if not CYRILLIC.search(person.family):
-        parts = (person.given, person.father.split(" ")[0], person.family)
-        person = Person(*(cyrillised(part, "uk")[0] if part else "" for part in parts))
+        person = Person(*map(_heard, (person.given, person.father.split(" ")[0], person.family)))
     for part in (person.father, person.family):
         if part and _WOMAN.search(part):
             return "f"
@@ -92,6 +91,12 @@ def genders(person: Person) -> str:
     if person.given.endswith(("а", "я")):
         return "f"
     return "mf" if person.given.endswith(("ь", "ов", "е", "і")) or len(person.given) == 1 else "m"
+
+
+def _heard(part: str) -> str:
+    """A Latin part as a Cyrillic one, the name of a man if it may be one."""
+    readings = cyrillised(part, "uk") if part else ("",)
+    return next((reading for reading in readings if reading in _MEN_IN_A), readings[0])
 
 
 def given_forms(name: str, of: Languages = BOTH) -> Forms:
