@@ -118,7 +118,9 @@ def mentions_list(
     filters = {"brand": brand, "tone": tone, "intent": intent, "source": source, "lang": lang, "label": label}
     filters |= {"status": status, "search": search}
     rows = _mention_rows(config, filters, since, until, limit)
-    show(rows, ("id", "published_at", "source", "language", "tone", "intent", "status", "text"), as_json, "no mentions")
+    # Who asks for one outcome, such as review, wants to know why.
+    last = "reason" if status else "status"
+    show(rows, ("id", "published_at", "source", "language", "tone", "intent", "text", last), as_json, "no mentions")
 
 
 @mentions.command("show")
