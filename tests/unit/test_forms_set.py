@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from benchmarks.forms import FOLDER, lines
+from benchmarks.forms import FOLDER, GOAL, lines, score
 
 # Changed only together with a line in docs/decisions that says which rows were wrong by grammar.
 FROZEN = "43803e0f8ad48f2a"
@@ -31,3 +31,13 @@ def test_every_row_holds_its_name_where_it_says() -> None:
     for row in rows:
         assert "{" not in row.text
         assert row.span is None or row.text[slice(*row.span)].strip()
+
+
+def test_every_kind_language_and_half_is_found_and_near_misses_are_left_alone() -> None:
+    scores, _ = score(lines())
+    assert {half for _, _, half in scores} == {"seen", "held"}
+    for key, one in scores.items():
+        assert one.wanted >= 40, key
+        assert one.recall >= GOAL, key
+        assert one.precision >= GOAL, key
+        assert one.spared >= GOAL * one.near, key
