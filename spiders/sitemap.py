@@ -204,11 +204,13 @@ def _of_xml(body: bytes, url: str, dates: Dates) -> tuple[list[Entry], list[Entr
 
 def _entry(node: Any, base: str, dates: Dates) -> Entry | None:
     said: dict[str, str] = {}
-    for part in node.iter():
+    own = node.tag.rpartition("}")[0]
+    for part in node.iter("*"):
+        space, _, name = part.tag.rpartition("}")
         words = part.text
-        if words and not words.isspace():
-            key = f"news:{_name(part)}" if _NEWS in part.tag else _name(part)
-            said.setdefault(key, words.strip())
+        # Images and videos of an entry have addresses too.
+        if words and not words.isspace() and (space == own or _NEWS in space):
+            said.setdefault(f"news:{name}" if _NEWS in space else name, words.strip())
     address = canonical_url(said.get("loc", ""), base)
     if not address or not address.startswith(("http://", "https://")):
         return None
