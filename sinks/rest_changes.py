@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crawler.errors import Transient
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sinks.rest import Rest
 
 _CONFLICTS = 3
+_ZONES = timedelta(hours=14)
 _UNMET = (412, 428)
 _SAYS = frozenset("comment html_comment text_comment markdown_comment comment_indented priority status".split())
 
@@ -137,11 +138,14 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
     """What the helpdesk says has changed: of each ticket its state of now, then what was written in it."""
     values = of_search("", sink.base, moment_as(since, changes.since))
     for item in Lister(sink, changes, values).items():
-        remote = sink.of_item(item, changes.id, changes.link, changes.status)
         said = in_item(item, changes.at)
+        at = moment_of(said)
+        if at is not None and at < since - (_ZONES if _has_no_zone(said) else timedelta(0)):
+            continue  # some helpdesks tell more than they are asked
+        remote = sink.of_item(item, changes.id, changes.link, changes.status)
         assignee = scalar(in_item(item, changes.assignee)) if changes.assignee else None
         key = f"{remote.id}/{scalar(said) or _digest(item)}"
-        yield remote, Change(key=key, status=remote.status, assignee=assignee, at=moment_of(said))
+        yield remote, Change(key=key, status=remote.status, assignee=assignee, at=at)
         if changes.replies is not None:
             yield from _replies(sink, remote, changes.replies)
 
@@ -186,6 +190,11 @@ def moment_of(value: Any) -> datetime | None:
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _has_no_zone(said: Any) -> bool:
+    text = str(said)
+    return ":" in text and not text.endswith("Z") and "+" not in text and text.count("-") < 3
 
 
 def short(value: Any) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,8 @@ def test_a_ticket_arrives_and_its_life_goes_on(helpdesk: Helpdesk, http: HttpCli
     assert after["status"] == 3
     assert [entry["comment"].splitlines()[0] for entry in after["followup_set"]].count("Ще один: # не працює") == 1
     assert desk.find("nova-life") == Remote(remote.id, remote.url, TicketStatus.SOLVED)
+    told = {one.id: one.status for one, _ in desk.changes(datetime.now(UTC))}
+    assert told[remote.id] is TicketStatus.SOLVED
 
 
 def test_text_stays_text_when_the_helpdesk_renders_it(helpdesk: Helpdesk, http: HttpClient) -> None:

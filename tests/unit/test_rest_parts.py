@@ -21,6 +21,7 @@ from sinks.base import Sink, Tools
 from sinks.http import is_html
 from sinks.rest import Rest
 from sinks.rest_call import joined
+from sinks.rest_changes import _has_no_zone, moment_of
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import like, meaning_of, wait_of
 from sinks.rest_pick import in_answer, in_json, items_in
@@ -285,3 +286,22 @@ def test_json_that_calls_itself_html_is_json_and_headers_are_joined() -> None:
     assert is_html(answer("Please log in", content_type="text/html"))
     assert is_html(answer("\n<!DOCTYPE html>", content_type="application/json"))
     assert joined({"Accept": "a", "X": "1"}, {"accept": "b"}) == {"accept": "b", "X": "1"}
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("2026-03-01T12:00:00Z", NOW),
+        ("2026-03-01T14:00:00+02:00", NOW),
+        ("2026-03-01 12:00:00", NOW),
+        (int(NOW.timestamp()), NOW),
+        (int(NOW.timestamp()) * 1000, NOW),
+        ("yesterday", None),
+        (None, None),
+        ("9" * 30, None),
+    ],
+)
+def test_moments_as_helpdesks_write_them(said: object, at: datetime | None) -> None:
+    assert moment_of(said) == at
+    zoned = not isinstance(said, str) or "T" in said or said == "yesterday" or said.isdigit()
+    assert _has_no_zone(said) is not zoned
