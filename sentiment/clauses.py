@@ -155,7 +155,7 @@ def _clause(text: str, sentence: int) -> Clause:
 
 def together(clause: Clause) -> bool:
     """Whether its names stand in one list, so that what is said holds for all of them."""
-    joint = r"(?:,|and|&|\+|or|nor|и|или|ни|і|й|та|чи|ні|да|with|с|з|із)"
+    joint = r"(?:,|and|&|\+|or|nor|и|или|ни|і|й|та|чи|ні|да|что|що|with|с|з|із)"
     return bool(
         re.search(rf"ent\dx,? ?{joint} (?:в |у |от |від |ни |ні )?ent\dx", clause.text)
         or re.search(

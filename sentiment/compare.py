@@ -27,7 +27,8 @@ _EVEN: Final = re.compile(r"(?:even|еще|ще|still|and|to|from) $")
 _FOLDER: Final = Path(__file__).parent / "words" / "compare"
 # One name before the verdict on the other: "compared to X", "unlike X".
 _FOIL: Final = re.compile(
-    r"(?:compared (?:to|with)|next to|unlike|in contrast to|по сравнению с|в сравнении с|в отличие от|"
+    r"(?:compared (?:to|with)|next to|unlike|in contrast to|after|после|після|"
+    r"по сравнению с|в сравнении с|в отличие от|"
     rf"порівняно з|у порівнянні з|на відміну від) {E}"
 )
 

@@ -37,10 +37,11 @@ def main() -> int:
     if args.into is None:
         print(tables, end="")
         return 0
-    return _write(args.into, tables)
+    return write(args.into, tables)
 
 
-def _write(path: Path, tables: str) -> int:
+def write(path: Path, tables: str) -> int:
+    """Replace what stands between the marks of a file; 2 when it has none."""
     before, begin, rest = path.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
