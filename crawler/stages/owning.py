@@ -6,6 +6,7 @@ gives one, and with the shown name only where it does not. An address with a pat
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -38,6 +39,8 @@ def _account(name: str) -> str:
 
 
 Place = tuple[str, str]
+# The same page in another dress; never down to a bare suffix, which would make a whole country our own.
+_FRONT = re.compile(r"^(?:www|m|mobile)\.(?=[^.]+\.)")
 
 
 @lru_cache(maxsize=2048)
@@ -51,13 +54,13 @@ def _place(name: str) -> Place | None:
 
 @lru_cache(maxsize=4096)
 def _split(url: str | None) -> Place | None:
-    """Host without www., and path without its final slash, both folded."""
+    """Host without www. and m., and path without its final slash, both folded."""
     known = canonical_url(url) if url else None
     if known is None:
         return None
     parts = urlsplit(known)
     query = f"?{parts.query}" if parts.query else ""
-    return parts.netloc.removeprefix("www."), fold(parts.path).rstrip("/") + query
+    return _FRONT.sub("", parts.netloc), fold(parts.path).rstrip("/") + query
 
 
 def _inside(link: Place, own: Place) -> bool:
