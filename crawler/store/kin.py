@@ -131,6 +131,8 @@ def link_values(facts: Facts) -> dict[str, Any]:
 def remember(connection: Connection, facts: Facts) -> None:
     """Keep the bands of a mention that a ticket stands for."""
     rows = [{"brand_id": facts.brand_id, "band": band, "mention_id": facts.mention_id} for band in set(facts.bands)]
+    if not rows:
+        return
     columns = t.kin_bands.c
     known = sa.select(columns.band).where(columns.brand_id == facts.brand_id, columns.mention_id == facts.mention_id)
     there = set(connection.execute(known.where(columns.band.in_([row["band"] for row in rows]))).scalars())
