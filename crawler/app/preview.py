@@ -6,8 +6,8 @@ swells hurts nobody; what it read comes back as rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
@@ -26,23 +26,29 @@ if TYPE_CHECKING:
     from crawler.engine.child import Channel
 
 SECONDS = 60.0
+_NEAR_MISSES = 3
 
 
 @dataclass(slots=True)
 class Preview:
-    """One row a post, and how the look ended."""
+    """One row a post, and how the look ended. `explained`: all that speaks for and against each brand in a text."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     verdict: Verdict = Verdict.OK
     error: str | None = None
     network_failed: bool = False
+    explained: list[str] = field(default_factory=list)
 
 
 def preview_text(app: App, text: str) -> Preview:
     """Explain a text as if somebody had posted it."""
     document = Document("https://preview.invalid/", 200, {}, b"", now())
     row = prepared(Post(text=text), document)
-    return Preview(_rows(app, [row] if row else [], {}))
+    judge = _Judge(app, {})
+    if row is None:
+        return Preview()
+    stored = judge.stored(row)
+    return Preview([judge.row(stored)], explained=[str(finding) for finding in judge.findings(stored)])
 
 
 def preview_source(app: App, name: str, kind: str) -> Preview:
@@ -58,7 +64,8 @@ def preview_source(app: App, name: str, kind: str) -> Preview:
     if isinstance(answer, str):
         return Preview([], Verdict.FAILED, answer, network_failed=True)
     rows, verdict, error, fetched = answer
-    seen = Preview(_rows(app, rows, {name: kind_name}), Verdict(verdict), error)
+    judge = _Judge(app, {name: kind_name})
+    seen = Preview([judge.row(judge.stored(row)) for row in rows], Verdict(verdict), error)
     seen.network_failed = not rows and not fetched
     return seen
 
@@ -97,54 +104,55 @@ def _fetch_main(channel: Channel, config_path: str, name: str, kind: str, raw: d
     return keeper.rows, keeper.verdict.value, keeper.error, keeper.fetched
 
 
-def _rows(app: App, prepared_rows: Iterable[Prepared], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """`kinds`: the name of the source that showed them, and its kind."""
-    if problems := query_problems(app):
-        raise ConfigError(problems)
-    brands = _numbered(app.config.brands)
-    matcher, by_id = Matcher(list(brands.values())), {brand.id: brand for brand in brands.values()}
-    return [_row(app, matcher, by_id, row, kinds) for row in prepared_rows]
+class _Judge:
+    """The brands of the file over posts that are not stored; `kinds`: the source that showed them, and its kind."""
+
+    def __init__(self, app: App, kinds: Mapping[str, str]) -> None:
+        if problems := query_problems(app):
+            raise ConfigError(problems)
+        self.app, self.kinds = app, kinds
+        brands = [replace(brand, id=number) for number, brand in enumerate(app.config.brands, 1)]
+        self.matcher, self.brands = Matcher(brands), {brand.id: brand for brand in brands}
+
+    def stored(self, prepared: Prepared) -> StoredPost:
+        """The post as if it were stored."""
+        post, folded, _, key, _ = prepared
+        return StoredPost(0, key, 1, post, folded, now(), sources=tuple(self.kinds))
+
+    def findings(self, stored: StoredPost) -> list[Finding]:
+        """All that speaks for and against each brand."""
+        return explain(self.matcher, stored.folded, full_text(stored.post), facts_of(stored, self.kinds))
+
+    def row(self, stored: StoredPost) -> dict[str, Any]:
+        """The stable shape of `preview --json`."""
+        post = stored.post
+        found = find(self.matcher, stored, self.kinds)
+        mentions = [_judged(self.app, self.brands[match.brand_id], stored, match.hits) for match in found]
+        whys = [mention["why"] for mention in mentions] or ["no brand found"]
+        return {
+            "id": post.platform_id or stored.key,
+            "url": post.url,
+            "author": post.author.name or post.author.handle,
+            "published_at": post.published_at,
+            "text": full_text(post),
+            "parent": post.parent,
+            "thread": post.thread,
+            "rating": post.rating,
+            "mentions": [mention["found"] for mention in mentions],
+            "would_ticket": any(mention["ticket"] for mention in mentions),
+            "why": "; ".join([*whys, *_missed(self.findings(stored))]),
+        }
 
 
-def _numbered(brands: Sequence[Brand]) -> dict[str, Brand]:
-    """Brands of the file with numbers of their own: preview needs no database."""
-    from dataclasses import replace
-
-    return {brand.name: replace(brand, id=number) for number, brand in enumerate(brands, 1)}
-
-
-def _row(
-    app: App, matcher: Matcher, brands: Mapping[int, Brand], row: Prepared, kinds: Mapping[str, str]
-) -> dict[str, Any]:
-    post, folded, _, key, _ = row
-    stored = StoredPost(0, key, 1, post, folded, now(), sources=tuple(kinds))
-    found = find(matcher, stored, kinds)
-    findings = explain(matcher, folded, full_text(post), facts_of(stored, kinds))
-    mentions = [_judged(app, brands[m.brand_id], stored, m.hits) for m in found]
-    return {
-        "id": post.platform_id or key,
-        "url": post.url,
-        "author": post.author.name or post.author.handle,
-        "published_at": post.published_at,
-        "text": full_text(post),
-        "parent": post.parent,
-        "thread": post.thread,
-        "rating": post.rating,
-        "mentions": [mention["found"] for mention in mentions],
-        "would_ticket": any(mention["ticket"] for mention in mentions),
-        "why": "; ".join(mention["why"] for mention in mentions) or _no_brand(findings),
-        "explained": [str(finding) for finding in findings],
-    }
-
-
-def _no_brand(findings: Sequence[Finding]) -> str:
-    """What came nearest, when nothing counts."""
-    return "; ".join(["no brand found", *map(str, findings[:3])])
+def _missed(findings: Sequence[Finding]) -> list[str]:
+    """What came near and does not count, of brands that are not found."""
+    found = {finding.brand for finding in findings if finding.kept}
+    return [str(finding) for finding in findings if finding.brand not in found][:_NEAR_MISSES]
 
 
 def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, Any]:
     mention = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.FOUND)
-    found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end}, {hit.why}" for hit in hits)
+    found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end} ({hit.why})" for hit in hits)
     try:
         analysis = analyse.analyse(app.model, [mention])[0]
     except ModelUnavailable as error:

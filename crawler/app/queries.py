@@ -103,7 +103,7 @@ def _place_in_file(app: App, node: Node | None, value: str, offset: int) -> tupl
     quote = text[start] if place > start else ""
     for char in value[:offset]:
         place = _after(text, place, char, quote)
-    while text[place : place + 1].isspace() and not value[offset : offset + 1].isspace():
+    while offset < len(value) and text[place : place + 1].isspace() and not value[offset].isspace():
         place += 1
     return text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
 

@@ -99,8 +99,7 @@ def preview(
     if as_json:
         emit({"summary": True, "verdict": seen.verdict, "error": seen.error})
     else:
-        for line in [line for row in seen.rows for line in row["explained"]] if text is not None else ():
-            print(line)
+        print(*seen.explained, sep="\n", end="\n" if seen.explained else "")
         say(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else ""))
     app.close()
     raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))

@@ -26,7 +26,6 @@ class Index:
     def __init__(self) -> None:
         self._whole: dict[str, tuple[int, ...]] = {}
         self._part: dict[str, tuple[int, ...]] = {}
-        self._wakes: frozenset[int] | None = None
 
     def add(self, keys: Iterable[str], slot: int) -> None:
         """Report whole words `keys` under `slot`."""

@@ -27,6 +27,7 @@ FILES = {
     "folded block": "brands:\n  - name: Ladna Pay\n    query: >-\n      a1 OR\n      b1\n      @c1\n",
     "plain over lines": "brands:\n  - name: Ladna Pay\n    query: a1 OR\n      b1 AND\n      @foo:bar\n",
     "second brand": "brands:\n  - name: First\n    query: fine\n  - query: @NOT a\n    name: Second\n",
+    "the end": "brands:\n  - name: Ladna Pay\n    query: >-\n      a1\n      AND@\nweb: {port: 8081}\n",
     "comment": "# query: here\nbrands:\n  - name: Ladna Pay\n    query: a OR @colour:red # why\n",
     "anchor": "brands:\n  - name: Ladna Pay\n    query: &q a1 @b1\n",
     "tabs": "brands:\n  - name: Ladna Pay\n    query: 'a1\t\tOR @NOT b1'\n",
