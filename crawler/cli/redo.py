@@ -46,7 +46,7 @@ def _command(stage: str):  # type: ignore[no-untyped-def]  # typer reads the inn
 
         app = App.load(config)
         done = redo(app, stage, Scope(since=moment(since), brand=brand, source=source), diff=diff)
-        more = ("why",) if stage == "match" else ()
+        more = {"match": ("why",), "triage": ("rule",)}.get(stage, ())
         show(done.rows, ("change", "id", "brand", "before", "after", *more, "text"), as_json, empty="no difference")
         if as_json:
             emit({"summary": True, **done.counts})
