@@ -202,7 +202,9 @@ class Rest(RestClient):
     def our_status(self, word: Any) -> TicketStatus | None:
         read = self.settings.read
         said = scalar(word)
-        return read.statuses.get(said.lower()) if read and said else None
+        if read is None or said is None:
+            return None
+        return {theirs.lower(): ours for theirs, ours in read.statuses.items()}.get(said.lower())
 
     def words_of_priorities(self) -> Mapping[str, Any]:
         return {Priority(ours).value: theirs for ours, theirs in self.settings.priorities.items()}

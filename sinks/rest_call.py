@@ -22,7 +22,6 @@ from sinks.rest_pick import in_answer, scalar
 from sinks.rest_settings import Call, Login, RestSettings
 from sinks.rest_values import Over
 
-_READS = ("GET",)
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json; charset=utf-8"
 _TOLD_APART: tuple[Word, ...] = ("exists", "missing")
@@ -76,7 +75,6 @@ class RestClient(HttpSink):
 
         Raises Transient, InDoubt (only of writes), Permanent.
         """
-        reads = reads or call.method in _READS
         if self.settings.secrets:
             values = Over(values, {SECRET + name: text for name, text in _open(self.settings.secrets).items()})
         url = self._url(call, values, query or {}) if target is None else self._with_query(_origin(self.base) + target)

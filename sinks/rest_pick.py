@@ -17,6 +17,7 @@ from crawler.net.http import HttpAnswer
 _STEP = re.compile(r"\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)")
 _SPEC = re.compile(r"(json|header|text):(.*)", re.DOTALL)
 _LONGEST = 2_000_000
+_LONGEST_ID = 4000
 
 
 def checked(spec: str) -> str:
@@ -169,7 +170,7 @@ def scalar(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = _plain(value).strip()
-    return text or None
+    return text if 0 < len(text) <= _LONGEST_ID else None
 
 
 def _plain(value: Any) -> str:

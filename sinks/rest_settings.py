@@ -36,7 +36,7 @@ def _one(value: object) -> object:
 
 def _texts(value: object) -> object:
     """Keys and values as text: `{1: open}` and `{open: 1}` are meant so."""
-    return {str(key).strip().lower(): item for key, item in value.items()} if isinstance(value, Mapping) else value
+    return {str(key).strip(): item for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_]")

@@ -274,3 +274,47 @@ def test_the_newest_tickets_of_a_list_that_begins_with_the_oldest(made: Made) ->
     blind[0].tickets = desk.tickets
     assert blind[1].find("mc-11") is not None, "a last page that is not told is looked for"
     assert sink.find("mc-0") is None, "further back than look_back"
+
+
+class OldFashioned(Odd):
+    """Opens tickets by GET, closes them by an empty POST, and writes its words with capitals."""
+
+    CONFIG = """
+        kind: rest
+        create: {method: GET, path: /open, query: {what: "{subject}", ref: "{key}"}, id: "text:#(.+)"}
+        find: {path: "/by-ref/{key}", id: "text:#(.+)", items: "text:#.+"}
+        update: {method: POST, path: "/{remote_id}/to/{status}"}
+        read: {path: "/{remote_id}", status: "text:is (.+)", statuses: {Open: open, Closed: solved}}
+    """
+
+    def handle(self, call: Call) -> Said:
+        if call.path == "/open":
+            return Said(200, f"#{self.add(ref=call.query['ref'])['id']}", "text/plain")
+        if call.path.startswith("/by-ref/"):
+            found = [one for one in self.tickets if one["ref"] == call.path.removeprefix("/by-ref/")]
+            return Said(200, f"#{found[0]['id']}", "text/plain") if found else Said(404, "none", "text/plain")
+        ticket = self.by_id(call.path.split("/")[1])
+        if call.method == "POST":
+            assert call.headers["content-length"] == "0"
+            ticket["state"] = call.path.rpartition("/")[2]
+        return Said(200, f"It is {ticket['state']}", "text/plain")
+
+
+def test_a_ticket_that_is_opened_by_get_is_in_doubt_as_any_other(made: Made) -> None:
+    desk, sink = made(OldFashioned)
+    assert sink.find("mc-1") is None
+    remote = sink.create(ticket())
+    assert sink.find("mc-1") == Remote(remote.id)
+    assert sink.update(remote, Change("c", status=TicketStatus.SOLVED)).status is TicketStatus.SOLVED
+    assert desk.tickets[0]["state"] == "Closed"
+    down = made(OldFashioned, timeout="0.2s")[1]
+    down.tools.http.request = _cut  # type: ignore[method-assign]
+    with pytest.raises(InDoubt):
+        down.create(ticket())
+    with pytest.raises(Transient) as caught:
+        down.find("mc-1")
+    assert type(caught.value) is Transient
+
+
+def _cut(*args: Any, **options: Any) -> Any:
+    raise InDoubt("GET http://desk.example: no answer in time after the request was sent")
