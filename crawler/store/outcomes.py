@@ -97,7 +97,9 @@ def _shown(connection: Connection, run_id: int) -> sa.Select[Any]:
     """Posts that the run's source showed for the first time while the run went on."""
     run = connection.execute(sa.select(t.runs).where(t.runs.c.id == run_id)).first()
     if run is None:
-        raise NotFound(f"there is no run {run_id}: `mention-crawler sources show NAME` and the log name runs")
+        newest = connection.execute(sa.select(sa.func.max(t.runs.c.id))).scalar()
+        known = f"the newest is {newest}" if newest else "nothing was crawled yet"
+        raise NotFound(f"there is no run {run_id}; {known}, and the log names the run of each source")
     columns = t.post_sources.c
     query = sa.select(columns.post_id).where(columns.source_id == run.source_id, columns.seen_at >= run.started_at)
     return query if run.ended_at is None else query.where(columns.seen_at <= run.ended_at)
