@@ -8,13 +8,13 @@ and what people type.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 
 CYRILLIC = re.compile(r"[а-яіїєґёўѐ-џ]")
 LATIN = re.compile(r"[a-zß-öø-ɏ]")
-_MAX_SPELLINGS = 48
+_MAX_SPELLINGS = 64
 
 # Letters on which writers differ, each with its ways; one way is chosen for a whole name.
 _LAT: dict[str, str] = dict(
@@ -40,26 +40,32 @@ _VOWELS = frozenset("аеиоуюяэыіїєё")
 
 @lru_cache(maxsize=4096)
 def romanised(name: str, language: str) -> tuple[str, ...]:
-    """Latin spellings of a lower-case Cyrillic name, the most official first; at most 48.
+    """Latin spellings of a lower-case Cyrillic name, the most official first; at most 64.
 
     >>> romanised("пошта", "uk")[0]
     'poshta'
     """
-    letters = [char for char in _WAYS if char in name]
-    ways = [_WAYS[char][0 if language == "uk" else 1] for char in letters]
     found: dict[str, None] = {}
-    for choice in product(*ways):
-        plain = any(way[0] in _DIACRITICS for way in choice)
-        hissing = [char for char, way in zip(letters, choice, strict=True) if char in "чшщж"]
-        if plain and not all(
-            way[0] in _DIACRITICS for char, way in zip(letters, choice, strict=True) if char in hissing
-        ):
-            continue  # a writer uses diacritics throughout or not at all
+    for ways in _schemes(name, language):
         for glide, short in _GLIDES if "й" in name else _FEW_GLIDES:
-            for spelling in _spelled(name, dict(zip(letters, choice, strict=True)) | {"й": short}, glide, language):
+            for spelling in _spelled(name, ways | {"й": short}, glide, language):
                 found.setdefault(spelling)
                 found.setdefault(spelling.replace("ks", "x"))
+        if len(found) >= _MAX_SPELLINGS:
+            break
     return tuple(found)[:_MAX_SPELLINGS]
+
+
+def _schemes(name: str, language: str) -> Iterator[dict[str, str]]:
+    """Ways to write the letters that are in the name, those nearest to the official one first."""
+    letters = [char for char in _WAYS if char in name]
+    ways = [_WAYS[char][0 if language == "uk" else 1] for char in letters]
+    numbers = sorted(product(*(range(len(way)) for way in ways)), key=sum)
+    for choice in numbers:
+        scheme = {char: way[number] for char, way, number in zip(letters, ways, choice, strict=True)}
+        marked = {scheme[char][0] in _DIACRITICS for char in "чшщж" if char in scheme}
+        if len(marked) < 2:  # a writer uses diacritics throughout or not at all
+            yield scheme
 
 
 def _spelled(name: str, ways: dict[str, str], glide: str, language: str) -> Iterable[str]:
