@@ -18,7 +18,7 @@ Place = Callable[[str, int, int, Written], Span | None]
 
 _LATIN = re.compile("[à-ɏ]")
 _YO = "\ue001"
-_SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])")
+_SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])|(?<=[^\W\d_]{3})(?=\d)")
 _APOSTROPHED = re.compile(r"'([^\W\d_]+)")
 _BEHIND = re.compile(r"['-]([а-яіїєґ]{1,3})(?![\w'-])")
 _POSSESSIVE = re.compile(r"'s(?!\w)")
@@ -40,7 +40,7 @@ def plain(text: str) -> str:
 
 
 def parts_of(text: str) -> list[str]:
-    """The words of a name as configured: parted by blanks, by hyphens and where a capital follows a small letter."""
+    """The words of a name as configured: parted by blanks, by hyphens, before a capital and before digits."""
     return [
         word for word in re.split(r"[\s‐-―-]+|(?<=[А-яІЇЄҐЁіїєґё])\.(?=[А-яІЇЄҐЁіїєґё])", _SEAM.sub(" ", text)) if word
     ]
@@ -58,7 +58,7 @@ def refold(forms: set[str]) -> frozenset[str]:
     found = {form.replace("ё", "е") for form in forms if form}
     apostrophed = [form for form in found if "'" in form]
     found |= {form.replace("'", sign) for form in apostrophed for sign in ("", '"')}
-    found |= {unaccented(form) for form in found}
+    found |= {unaccented(form) for form in found} | {form.replace("ґ", "г") for form in found}
     return frozenset(form for form in found if form.strip())
 
 

@@ -137,7 +137,8 @@ def _forms(tables: list[Table], name: str, of: Languages) -> Forms:
     for table in tables:
         for case, forms in table.items():
             for form in forms:
-                found.setdefault(bare(form), set()).add(case)
+                for key in {bare(form), form.replace("ё", "е").replace("'", "")}:
+                    found.setdefault(key, set()).add(case)
     latin = [name] if not CYRILLIC.search(name) else _romanised(name, of)
     for spelling in latin:
         for form in (bare(spelling), spelling.replace("'", "")):
@@ -146,8 +147,8 @@ def _forms(tables: list[Table], name: str, of: Languages) -> Forms:
 
 
 def bare(form: str) -> str:
-    """A form as it is compared: no ё, no apostrophes of any sort."""
-    return unaccented(form.replace("ё", "е").replace("'", "").replace('"', ""))
+    """A form as it is compared: no ё, no ґ, no apostrophes of any sort, no diacritics."""
+    return unaccented(form.replace("ё", "е").replace("ґ", "г").replace("'", "").replace('"', ""))
 
 
 def _romanised(name: str, of: Languages) -> list[str]:
