@@ -154,7 +154,9 @@ class _Maker:
             message = "only NOTs: this would match nearly everything; expected something that must be there beside them"
             fail(self.text, node.at, message, f"… AND {_short(node)}")
         nots = [part.part for part in node.parts if isinstance(part, Not)]
-        return Every(tuple(self.step(n, where) for n in wanted), tuple(self.step(n, where) for n in nots))
+        steps = [self.step(part, where) for part in wanted]
+        steps.sort(key=lambda step: isinstance(step, Fact))  # telling the language is dear: asked last
+        return Every(tuple(steps), tuple(self.step(part, where) for part in nots))
 
     def inside(self, node: In, where: str) -> Step:
         if where:

@@ -9,7 +9,7 @@ from crawler.model import Hit, Post, StoredPost
 from crawler.stages.crash import kill_point
 from crawler.store import Folded, Store
 
-BATCH = 1000
+BATCH = 500
 Result = tuple[StoredPost, Mapping[int, tuple[str, Sequence[Hit]]]]
 
 
@@ -69,8 +69,9 @@ def result(post: StoredPost, matches: Sequence[Match]) -> Result:
 
 def run(store: Store, matcher: Matcher, progress: Callable[[int], None] | None = None) -> int:
     """Match every waiting post; return how many Mentions are new."""
-    config_version, new, kinds = store.config.version(), 0, kinds_of(store)
+    config_version, new, kinds = store.config.version(), 0, dict[str, str]()
     while page := store.past.waiting(matcher.version, BATCH):
+        kinds = kinds or kinds_of(store)
         found = look(store, matcher, page, kinds)
         new += store.mentions.record(matcher.version, [result(*one) for one in found], config_version)
         recorded = {post.id for post, _ in found}

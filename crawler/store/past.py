@@ -15,6 +15,7 @@ from crawler.store.events import Part
 from crawler.store.posts import filters_of, hydrate
 
 PAGE = 4000
+_FIRST_PAGE, _LONG_PAGE = 250, 4_000_000  # posts; characters
 
 
 class Folded(NamedTuple):
@@ -36,17 +37,18 @@ class Past(Part):
     def pages(
         self, since: datetime | None = None, source: str | None = None, page: int = PAGE
     ) -> Iterator[list[Folded]]:
-        """Every post seen from `since` on, of one source (by name), by id."""
-        after = 0
+        """Every post seen from `since` on, of one source (by name), by id; fewer at a time where texts are long."""
+        after, size = 0, min(page, _FIRST_PAGE)
         while True:
             query = sa.select(*_COLUMNS).where(t.posts.c.id > after, *filters_of(since, None, source))
             with self.db.read() as connection:
-                rows = connection.execute(query.order_by(t.posts.c.id).limit(page)).all()
+                rows = connection.execute(query.order_by(t.posts.c.id).limit(size)).all()
             if rows:
                 yield [Folded(*row) for row in rows]
-            if len(rows) < page:
+            if len(rows) < size:
                 return
-            after = rows[-1].id
+            long = sum(len(row.folded) for row in rows) > _LONG_PAGE
+            after, size = rows[-1].id, max(1, size // 2) if long else min(page, size * 2)
 
     def waiting(self, version: str, limit: int = PAGE) -> list[Folded]:
         """Posts not matched with this version of the queries; those never matched come first."""

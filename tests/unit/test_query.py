@@ -137,7 +137,8 @@ def test_a_language_is_asked_only_when_the_rest_holds() -> None:
     def never() -> str:
         raise AssertionError("asked")
 
-    assert found("картка AND lang:uk", "нічого", Facts(language=never)) is None
+    for query in ("картка AND lang:uk", "lang:uk AND картка", "lang:uk AND картка AND суд"):
+        assert found(query, "суд, а більше нічого", Facts(language=never)) is None
 
 
 def test_a_query_of_facts_alone_gives_one_empty_hit_that_says_so() -> None:

@@ -87,6 +87,14 @@ def test_marks_never_cover_a_post_that_was_not_read(world: World) -> None:
     assert [post.id for post in world.store.past.waiting(made.version)] == [3, 4, 7]
 
 
+def test_the_past_comes_whole_and_in_order_however_long_the_texts(world: World) -> None:
+    world.shows(*(world.post("слово " * (2000 if n % 3 else 1) + str(n), n) for n in range(1, 41)))
+    for page in (1, 7, 1000):
+        pages = list(world.store.past.pages(page=page))
+        assert [post.id for some in pages for post in some] == list(range(1, 41))
+        assert all(0 < len(some) <= page for some in pages)
+
+
 def test_hits_keep_why_they_count(world: World) -> None:
     world.shows(world.post("картка зникла", 1))
     match.run(world.store, watch(world, "картка NEAR/3 зник*"))
