@@ -173,6 +173,7 @@ def test_a_number_is_told_from_a_name() -> None:
         ("Олег Швець", "Олега Шевця"),
         ("Ganna Moore", "Moore, Ganna"),
         ("Sean O'Dowd", "Sean O’Dowd"),
+        ("Ivan Moroz", "Ivan Moroz—the owner"),
     ],
 )
 def test_a_person_is_found(name: str, text: str) -> None:
@@ -188,6 +189,8 @@ def test_a_person_is_found(name: str, text: str) -> None:
         ("Микола Ткачук", "Ткачук, Микола і Сидір"),
         ("Микола Ткачук", "Бачив Миколу. Ткачук пішов"),
         ("Микола Ткачук", "Микола Левченко-Ткачук"),
+        ("Микола Ткачук", "Микола Ткачук–Левченко"),
+        ("Sean Dowd", "Sean O'Dowd"),
         ("Ткачук Микола Петрович", "Ткачук Микола Іванович"),
         ("Ткачук Микола Петрович", "Ткачук М. І."),
         ("Ткачук Микола Петрович", "Микола Петрович Левченко"),

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from crawler.matching.forms.brands import brand
-from crawler.matching.forms.name import Name, Span, Written, refold, stretched_end
+from crawler.matching.forms.name import Name, Span, Written, inside_word, refold, stretched_end
 from crawler.matching.forms.people import (
     ALL,
     ANY_PATRONYMIC,
@@ -27,6 +27,7 @@ from crawler.matching.forms.people import (
 )
 
 _WINDOW = 48
+_LONG_DASHES = frozenset("—―⸺⸻")  # these part words, also without blanks
 _BEFORE = re.compile(r"([^\W\d_]+(?:['\"-][^\W\d_]+)*)(\.?)( ?)$")
 _AFTER = re.compile(r"(,?)( ?)([^\W\d_]+(?:['\"-][^\W\d_]+)*)(\.?)")
 _DIGRAPHS = frozenset("ya yu ye yo ia iu ie ja ju je zh kh sh ch ts".split())  # one letter where the name is from
@@ -93,10 +94,9 @@ class _Reader:
 
     def place(self, text: str, start: int, end: int, written: Written) -> Span | None:
         """`Place` of persons."""
-        if start and text[start - 1] in "-'" and start > 1 and text[start - 2].isalpha():
+        if inside_word(text, start, end) or stretched_end(text, start, end) is None:
             return None
-        last = stretched_end(text, start, end)
-        if last is None or (text[end : end + 1] == "-" and text[end + 1 : end + 2].isalpha()):
+        if _tied(text, start - 1, written) or _tied(text, end, written):
             return None
         token = bare(text[start:end])
         if token in self.glued:
@@ -213,6 +213,13 @@ class _Reader:
     def _capital(self, token: _Token, written: Written) -> bool:
         """Whether a single letter is an initial: it has a dot, or is a capital and not a word ("Иванов и Петров")."""
         return token.dotted or written(token.start, token.start + 1).isupper()
+
+
+def _tied(text: str, place: int, written: Written) -> bool:
+    """Whether a hyphen there makes one name of two: Нечуй-Левицький."""
+    if not 0 < place < len(text) - 1 or not (text[place - 1].isalpha() and text[place + 1].isalpha()):
+        return False
+    return text[place] == "-" and written(place, place + 1) not in _LONG_DASHES
 
 
 def _firsts(forms: Forms) -> frozenset[str]:
