@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from e2e.installation import Installation
+from e2e.life import LEASED
+from e2e.site import Entry, Site
 from servers.django_helpdesk import Helpdesk, environment
 
 from crawler.errors import EgressRefused, InDoubt, Permanent
@@ -159,3 +164,39 @@ def test_wrong_credentials_and_fields_are_permanent_and_masked(helpdesk: Helpdes
 def test_the_guard_stands_in_front(helpdesk: Helpdesk) -> None:
     with HttpClient(EgressPolicy()) as http, pytest.raises(EgressRefused):
         sink(helpdesk, http).create(ticket("x"))
+
+
+@pytest.mark.slow
+def test_killed_processes_and_errors_after_storing_leave_one_ticket_each(broken: Helpdesk, tmp_path: Path) -> None:
+    """The whole way from a feed, with the command killed before and behind the call; every create answers 500."""
+    home = Installation(tmp_path, {"DESK_TOKEN": broken.token})
+    before = len(broken.tickets())
+    words = ("зняла гроші двічі", "не повертає гроші", "заблокувала картку")
+    with closing(Site(feeds={"/feed": [Entry(str(n), f"Nova Pay {text}") for n, text in enumerate(words)]})) as site:
+        sink = (
+            f"kind: django_helpdesk, url: '{broken.url}', token: '${{DESK_TOKEN}}', queue: {broken.queue}, timeout: 30"
+        )
+        home.configure(
+            f"  - {{name: news, kind: feed, url: '{site.url}/feed'}}",
+            rest=f"sinks: [{{name: helpdesk, {sink}}}]",
+            tickets="tickets: {when: [negative, neutral, positive], sure_at_least: 0.5, send_to: [helpdesk]}",
+        )
+        for step in ("before_call", "after_find", "after_call", "before_settle", ""):
+            home.env["CRASH_AT"] = step
+            home.run("crawl", code=None)
+            _pass_time(tmp_path / "data" / "mentions.db")
+        for _ in range(4):
+            home.run("crawl")
+            _pass_time(tmp_path / "data" / "mentions.db")
+        sent = home.json("tickets", "list")
+    stored = [entry["description"].rpartition(":")[2] for entry in broken.tickets()[before:]]
+    assert sorted(stored) == sorted(ticket["key"] for ticket in sent)
+    assert len(set(stored)) == len(stored) == 3
+    assert {ticket["status"] for ticket in sent} == {"sent"}
+
+
+def _pass_time(path: Path) -> None:
+    """Let every lease and back-off run out."""
+    with closing(sqlite3.connect(path)) as base, base:
+        for table, columns in LEASED.items():
+            base.execute(f"UPDATE {table} SET {', '.join(f'{column} = {column} - 600000000' for column in columns)}")
