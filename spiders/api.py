@@ -80,7 +80,7 @@ class ApiSpider(SourceSpider):
         """The first page of each list; before all others the rules of the place, where it has some."""
         if self.settings_.ask is None:
             return [self.first(asking) for asking in self._in_turn()]
-        values = first_values(self.settings_, {}, None)
+        values = first_values(self.settings_, {}, None, 0.0)
         request = request_of(self.settings_, values, Route(path=self.settings_.ask.path, query={}, when=None))
         request.meta.update(ask=True, chain="ask")
         return [request]
@@ -94,8 +94,11 @@ class ApiSpider(SourceSpider):
     def first(self, asking: Mapping[str, Any], route: int = 0) -> Request:
         """The first page of one list; `route` 1 and on are the other ways."""
         settings, chain = self.settings_, _chain_of(asking)
-        known = self._remembered(chain).get("newest")
-        values = first_values(settings, asking, datetime.fromisoformat(known) if isinstance(known, str) else None)
+        known = self._remembered(chain)
+        newest = datetime.fromisoformat(known["newest"]) if isinstance(known.get("newest"), str) else None
+        # Oldest first, cut off by the page budget: going on behind the overlap would never get ahead of it.
+        ahead = settings.order == "oldest" and known.get("open")
+        values = first_values(settings, asking, newest, 0.0 if ahead else settings.overlap)
         request = request_of(settings, values, settings.otherwise[route - 1] if route else None)
         request.meta.update(values=values, chain=chain, route=route, asking=dict(asking))
         return request
@@ -156,7 +159,7 @@ class ApiSpider(SourceSpider):
         asking = response.meta.get("asking", {})
         made = request_of(
             self.settings_.model_copy(update={"path": deeper.path, "query": deeper.query, "method": "GET"}),
-            {**first_values(self.settings_, asking, None), **values, self.settings_.paging.by: None},
+            {**first_values(self.settings_, asking, None, 0.0), **values, self.settings_.paging.by: None},
         )
         made.meta["deeper"] = (key, stamp)
         return made

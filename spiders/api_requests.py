@@ -71,12 +71,12 @@ def _plain(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def first_values(settings: ApiSettings, asking: Values, newest: datetime | None) -> dict[str, Any]:
-    """What the names of the first request of a list stand for."""
+def first_values(settings: ApiSettings, asking: Values, newest: datetime | None, overlap: float) -> dict[str, Any]:
+    """What the names of the first request of a list stand for; `overlap` in seconds."""
     paging = settings.paging
     return {
         **asking,
-        "since": since_of(settings, newest),
+        "since": since_of(settings, newest, overlap),
         "size": paging.size,
         "page": paging.first,
         "offset": 0,
@@ -84,11 +84,11 @@ def first_values(settings: ApiSettings, asking: Values, newest: datetime | None)
     }
 
 
-def since_of(settings: ApiSettings, newest: datetime | None) -> Any:
+def since_of(settings: ApiSettings, newest: datetime | None, overlap: float) -> Any:
     """`{since}`: the newest known post less the overlap, in the form that the API reads; None at the first run."""
     if newest is None:
         return None
-    when = newest - timedelta(seconds=settings.overlap)
+    when = newest - timedelta(seconds=overlap)
     unix = int(when.timestamp())
     forms = {"iso": when.strftime("%Y-%m-%dT%H:%M:%SZ"), "date": when.strftime("%Y-%m-%d")}
     said: Any = forms.get(settings.since.time, unix * 1000 if settings.since.time == "millis" else unix)
@@ -158,7 +158,7 @@ def link_next(response: Response) -> str | None:
 
 def recovered(settings: ApiSettings, url: str) -> dict[str, Any]:
     """What the names stood for in a request, read back from its address; the rest as at a first request."""
-    values = first_values(settings, next(askings(settings), {}), None)
+    values = first_values(settings, next(askings(settings), {}), None, 0.0)
     parts = urlsplit(url)
     found = re.search(_as_pattern(settings.path) + "$", parts.path) if settings.path else None
     said = found.groupdict() if found else {}

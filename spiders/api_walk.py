@@ -45,7 +45,7 @@ class ApiWalk(Walk):
         dates = [when for when in map(self._date, ordinary) if when and (self.now is None or when <= self.now)]
         self.newest = max([*dates, *([self.newest] if self.newest else [])], default=None)
         if self.order == "oldest":
-            return self._place(self.newest, self.top)
+            return self._place(self.newest, self.top) | ({"open": True} if goes_on else {})
         if not goes_on or self.pages >= self.budget or self.settled(ordinary):
             return self._place(self.newest, self.top)
         return {**{name: self.state[name] for name in ("newest", "top") if name in self.state}, "open": True}

@@ -44,6 +44,7 @@ class ApiDouble:
     refused: int = 0
     cut: set[int] = field(default_factory=set)
     shuffled: bool = False
+    upwards: bool = False
     before: Callable[[int], None] = lambda number: None
     lists: int = 0
     comments_asked: list[int] = field(default_factory=list)
@@ -95,6 +96,8 @@ class ApiDouble:
     def _page(self, asked: dict[str, str], headers: dict[str, str]) -> tuple[list[Said], dict[str, Any]]:
         since = int(asked.get("since", 0))
         found = sorted((post for post in self.posts if post.at >= since), key=lambda post: (-post.pinned, -post.at))
+        if self.upwards:
+            found.sort(key=lambda post: post.at)
         if self.paging == "cursor":
             # As real ones do: the cursor names the place in time, so new posts do not move it.
             last = int(asked.get("cursor", 10**12))

@@ -209,3 +209,12 @@ def test_a_spent_daily_limit_ends_a_run_in_peace(site: RoughSite) -> None:
     assert 3000 < told["retry_after"] <= 3600
     [walk] = told["cursor"]["_walks"].values()
     assert walk["open"] is True
+
+
+def test_oldest_first_goes_on_where_the_budget_ended(site: RoughSite) -> None:
+    """Two pages a run, and an overlap longer than they are: each run gets ahead all the same."""
+    api = ApiDouble(site, "page", upwards=True)
+    api.say(*range(1, 48))
+    asking = job(site, query={"since": "{since}"}, since={"time": "unix"}, order="oldest", pages=2, overlap="1h")
+    *_, last = run(asking, asking, asking, asking)
+    assert (last["verdict"], set(last["ids"])) == ("ok", ids(range(1, 48)))

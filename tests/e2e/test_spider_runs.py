@@ -318,7 +318,8 @@ def scrapy(*words: str, folder: Path = PROJECT) -> subprocess.CompletedProcess[s
 def test_scrapy_lists_the_kinds() -> None:
     listed = scrapy("list")
     assert listed.returncode == 0, listed.stderr
-    assert listed.stdout.split() == ["article", "browser", "feed", "page", "schema_org"]
+    code = ["api", "article", "browser", "feed", "file", "forum", "page", "schema_org", "sitemap", "telegram"]
+    assert listed.stdout.split() == code
 
 
 def test_scrapy_crawls_a_source_by_name(site: RoughSite, tmp_path: Path) -> None:
