@@ -5,8 +5,8 @@ The bot interface cannot be searched: a delivery in doubt is sent again, and fla
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -14,12 +14,10 @@ from crawler.errors import CrawlerError, Permanent, Transient
 from crawler.model import Change, Remote, Ticket
 from crawler.net.http import HttpAnswer
 from crawler.plugins import Secret
-from sinks.base import Tools
 from sinks.http import HttpSink, Url, pick
 from sinks.plain import no_pings, one_line, safe_link
 
 _LONGEST = 4096
-_TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 
 
 def _units(text: str) -> int:
@@ -43,11 +41,6 @@ class Telegram(HttpSink):
         token: Secret = Field(description="Token of the bot", examples=["${TELEGRAM_TOKEN}"])
         chat: str = Field(description="Number or @name of the chat", examples=["-1001234567890"], min_length=1)
 
-    def __init__(self, name: str, settings: Any, tools: Tools) -> None:
-        super().__init__(name, settings, tools)
-        if not _TOKEN.fullmatch(settings.token.get_secret_value()):
-            raise self.permanent("token is not like one of a bot, 123456:abc")
-
     def create(self, ticket: Ticket) -> Remote:
         link = safe_link(ticket.url) or ""
         head = f"[{ticket.priority.value}] {one_line(no_pings(ticket.subject))}\n\n"
@@ -62,7 +55,8 @@ class Telegram(HttpSink):
         self._say(_fitted(no_pings("\n".join(filter(None, words))), _LONGEST), more if remote.id.isdigit() else {})
 
     def _say(self, text: str, more: dict[str, Any] | None = None) -> HttpAnswer:
-        path = f"/bot{self.settings.token.get_secret_value()}/sendMessage"
+        token = quote(self.settings.token.get_secret_value(), safe=":")
+        path = f"/bot{token}/sendMessage"
         return self.call("POST", path, json={"chat_id": self.settings.chat, "text": text, **(more or {})})
 
     def _meaning(self, method: str, answer: HttpAnswer) -> CrawlerError:
