@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from crawler.model import Analysis
@@ -13,6 +12,7 @@ from crawler.text import clean_text
 from sentiment import Analyser
 
 BATCH = 64
+MOST = 256
 SURE = 0.7
 
 
@@ -28,12 +28,23 @@ class _Line:
 def analyse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """One result a line; a line that is no JSON object with a text gives {"id", "error"} and stops nothing."""
     model = Analyser()
-    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-    while batch := [_read(number, line) for number, line in islice(numbered, BATCH)]:
+    for batch in _batches(_read(number, line) for number, line in enumerate(lines, 1) if line.strip()):
         good = [line for line in batch if line.error is None]
         results = iter(model.analyse([g.text for g in good], [g.target for g in good], [g.hint for g in good]))
         for line in batch:
             yield {"id": line.id, "error": line.error} if line.error else as_row(line.id, next(results))
+
+
+def _batches(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
+    """Lines in batches; lines with one text stay together, as names in one post are told apart only side by side."""
+    batch: list[_Line] = []
+    for line in lines:
+        if (len(batch) >= BATCH and line.text != batch[-1].text) or len(batch) >= MOST:
+            yield batch
+            batch = []
+        batch.append(line)
+    if batch:
+        yield batch
 
 
 def as_row(row_id: Any, analysis: Analysis) -> dict[str, Any]:
@@ -45,9 +56,11 @@ def as_row(row_id: Any, analysis: Analysis) -> dict[str, Any]:
         "tone_scores": _rounded(analysis.tone_scores),
         "intent": analysis.intent.value,
         "intent_scores": _rounded(analysis.intent_scores),
+        "intent_reason": analysis.intent_reason,
         "flags": list(analysis.flags),
         "confidence": round(analysis.confidence, 4),
         "sure": analysis.confidence >= SURE,
+        "truncated": analysis.truncated,
         "model": analysis.model,
     }
 
