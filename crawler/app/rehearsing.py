@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crawler.app import App, now
-from crawler.model import Brand, Decision, MentionStatus, Priority, StoredMention
+from crawler.model import Brand, MentionStatus, Priority, StoredMention
 from crawler.stages import triage
 
 HANDED = (MentionStatus.TICKETED, MentionStatus.JOINED)
@@ -25,6 +25,7 @@ class Compared:
     reason: str
     priority: Priority | None = None
     priority_before: Priority | None = None
+    added: tuple[str, ...] = ()
 
     @property
     def rule_before(self) -> str:
@@ -51,7 +52,10 @@ class Compared:
 
 @dataclass(slots=True)
 class RuleSums:
-    """What one rule decides in the past that was looked at; gained and lost are tickets, moved are priorities."""
+    """What one rule decides in the past that was looked at.
+
+    `gained` and `lost` are tickets, `moved` priorities of tickets, `added` tickets that an adding rule gave to.
+    """
 
     ticket: int = 0
     joined: int = 0
@@ -60,6 +64,7 @@ class RuleSums:
     gained: int = 0
     lost: int = 0
     moved: int = 0
+    added: int = 0
 
 
 @dataclass
@@ -77,6 +82,8 @@ class Sums:
         name = "ticket" if row.after is MentionStatus.TICKETED else row.after.value
         sums = self.of(row.rule)
         setattr(sums, name, getattr(sums, name) + 1)
+        for giver in row.added if row.after in HANDED else ():
+            self.of(giver).added += 1
         if row.change == GAINED:
             sums.gained += 1
         elif row.change == MOVED:
@@ -105,34 +112,48 @@ def open_to_rules(mention: StoredMention) -> bool:
 
 def rehearse(app: App, mentions: Sequence[StoredMention], brands: Mapping[str, Brand]) -> list[Compared]:
     """Those of `mentions` that rules may judge, or have given a ticket, as the rules of the file see them."""
-    setting = triage.Setting.of(app.config)
+    setting, rules = triage.Setting.of(app.config), app.config.rules
+    judged = [
+        (it, *triage.rule_on(it, rules, brands.get(it.brand), setting))
+        for it in mentions
+        if open_to_rules(it) or (it.status in HANDED and it.rule != triage.BY_HAND)
+    ]
+    wanted = [it for it, _, ruling in judged if ruling.status is MentionStatus.TICKETED and it.status not in HANDED]
+    joining = _joining(app, wanted)
     opened = [it.ticket_id for it in mentions if it.status is MentionStatus.TICKETED and it.ticket_id]
     urgencies = app.store.tickets.priorities(opened)
-    rows = []
-    for mention in mentions:
-        if mention.status in HANDED and mention.rule != triage.BY_HAND:
-            rule, ruling = triage.rule_on(mention, app.config.rules, brands.get(mention.brand), setting)
-            after = mention.status if ruling.status is MentionStatus.TICKETED else ruling.status
-            standing = urgencies.get(mention.ticket_id or 0)
-            rows.append(Compared(mention, after, rule, ruling.reason, ruling.priority, standing))
-    free = [mention for mention in mentions if open_to_rules(mention)]
-    decisions = triage.decide(app.store, free, app.config.rules, brands, now(), setting)
-    return rows + _decided(app, free, decisions, brands)
+    return [
+        Compared(
+            mention,
+            _after(mention, ruling.status, joining),
+            rule,
+            ruling.reason,
+            ruling.priority,
+            urgencies.get(mention.ticket_id or 0),
+            ruling.added,
+        )
+        for mention, rule, ruling in judged
+    ]
 
 
-def _decided(
-    app: App, mentions: Sequence[StoredMention], decisions: Sequence[Decision], brands: Mapping[str, Brand]
-) -> list[Compared]:
-    """Mentions that triage leaves for its next batch would join the ticket that this one opens."""
-    made = {decision.mention_id: decision for decision in decisions}
-    setting, rows = triage.Setting.of(app.config), []
-    for mention in mentions:
-        if (decision := made.get(mention.id)) is not None:
-            rows.append(Compared(mention, decision.status, decision.rule, decision.reason))
-        else:
-            rule, ruling = triage.rule_on(mention, app.config.rules, brands.get(mention.brand), setting)
-            rows.append(Compared(mention, MentionStatus.JOINED, rule, ruling.reason))
-    return rows
+def _joining(app: App, wanted: Sequence[StoredMention]) -> set[int]:
+    """Ids of those that would join: a ticket that is open, or one that an earlier one of them would open."""
+    found, seen = set(app.store.tickets.open_for(wanted)), set[str]()
+    for mention in wanted:
+        kin = triage.kin_of(mention)
+        if seen & kin:
+            found.add(mention.id)
+        seen |= kin
+    return found
+
+
+def _after(mention: StoredMention, said: MentionStatus, joining: set[int]) -> MentionStatus:
+    """What would become of it: a ticket that there is stays, one that is new may be joined instead."""
+    if said is not MentionStatus.TICKETED:
+        return said
+    if mention.status in HANDED:
+        return mention.status
+    return MentionStatus.JOINED if mention.id in joining else said
 
 
 def decide_again(app: App, mentions: Sequence[StoredMention]) -> list[Compared]:

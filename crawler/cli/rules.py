@@ -8,7 +8,7 @@ from crawler.cli.common import ConfigOption, JsonOption, LimitOption, SinceOptio
 from crawler.cli.redo import BrandOption, SourceOption
 
 group = typer.Typer(name="rules", help="What becomes a ticket, and what would.", no_args_is_help=True)
-_SUMS = ("rule", "version", "ticket", "joined", "review", "ignored", "gained", "lost", "moved")
+_SUMS = ("rule", "version", "ticket", "joined", "review", "ignored", "gained", "lost", "moved", "added")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -44,7 +44,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What was decided of one mention: outcome, priority, and why in words; for a ticket also how and where to."""
+    """What was decided of one mention: outcome, priority, and why in words; for a ticket also how and where to.
+
+    `added` names the rules that gave something to it on the way.
+    """
 
     status: MentionStatus
     reason: str
@@ -54,6 +57,7 @@ class Ruling:
     hold: float = 0.0
     language: str | None = None
     why: Why | None = None
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class _Reading:
             hold=rule.hold,
             language=rule.write_in or self.setting.language,
             why=why or self._why(rule, _Fit(0.0)),
+            added=tuple(given.name for given in self.added),
         )
 
     def _why(self, rule: RuleBlock, fit: _Fit) -> Why:

@@ -66,7 +66,7 @@ def looking_at(stock: Stock, rule: str) -> App:
 
 
 def by_rule(tested: Tried) -> dict[str, dict[str, int]]:
-    names = ("ticket", "joined", "review", "ignored", "gained", "lost")
+    names = ("ticket", "joined", "review", "ignored", "gained", "lost", "added")
     return {row["rule"]: {name: row[name] for name in names if row[name]} for row in tested.rules}
 
 
@@ -80,7 +80,7 @@ def test_a_changed_rule_is_looked_at_before_it_goes_live(stock: Stock) -> None:
     tested = try_rules(app, Scope())
     assert by_rule(tested) == {
         "jobs": {"ignored": 1},
-        "vip": {},
+        "vip": {"added": 1},
         "cards": {"ticket": 1, "gained": 1},
         "papers": {"review": 1},
         "money": {"lost": 1},
