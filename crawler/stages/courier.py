@@ -96,6 +96,7 @@ class Courier:
         self.store, self.name, self.sink, self.now, self.stopping = store, name, sink, now, stopping
         self.owner = f"{owner}/{name}"
         self.error: Exception | None = None
+        self.window = 1
         self._outcome, self._lock = Outcome(), Lock()
 
     def run(self) -> None:
@@ -148,7 +149,7 @@ class Courier:
 
 
 class _Batch:
-    """Claimed deliveries on their way: at first one call, after each good answer twice as many at once."""
+    """Claimed deliveries on their way: one call at first and after a failure, then twice as many at once each time."""
 
     def __init__(
         self,
@@ -162,7 +163,7 @@ class _Batch:
         self.waiting = deque(claimed)
         self.flying: dict[Future[Answer], Delivery] = {}
         self.results = _Results()
-        self.window = 1
+        self.window = courier.window
         self.settled_at = time.monotonic()
         self.held_since = claimed_at
         self.lost = False
@@ -177,6 +178,7 @@ class _Batch:
             self._keep()
         self._settle()
         self._give_back()
+        self.courier.window = self.window
 
     def _may_go_on(self) -> bool:
         if not self.waiting or self.lost or self.courier.stopping.is_set() or self._open():

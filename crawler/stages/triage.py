@@ -17,7 +17,7 @@ from crawler.stages.owning import is_own
 from crawler.stages.ruling import BY_HAND, NO_RULE, WITHDRAWN, Ruling, Setting, rule_on
 from crawler.stages.ticket_text import follow_up, make_ticket, ticket_key
 from crawler.stages.working_hours import due_at
-from crawler.store import Store
+from crawler.store import Store, TriageCount
 from crawler.text import folded_hash
 
 __all__ = [
@@ -53,6 +53,11 @@ class Triaged:
     review: int = 0
     ignored: int = 0
 
+    def add(self, done: TriageCount) -> None:
+        """Add what a batch came to in the database: a mention may join a ticket that was opened a moment ago."""
+        self.ticketed, self.joined = self.ticketed + done.ticketed, self.joined + done.joined
+        self.review, self.ignored = self.review + done.review, self.ignored + done.ignored
+
 
 def run(
     store: Store,
@@ -66,9 +71,9 @@ def run(
     total, config_version = Triaged(), store.config.version()
     while mentions := store.mentions.untriaged(BATCH):
         decisions = decide(store, mentions, rules, brands, now(), setting)
-        store.tickets.decide(decisions, config_version)
+        done = store.tickets.decide(decisions, config_version)
         kill_point("after_triage")
-        _count(total, decisions)
+        total.add(done)
         if progress:
             progress(len(mentions))
     return total
@@ -151,8 +156,3 @@ def _joining(
         priority=ruling.priority,
         due_at=due_at(ruling.priority, now, setting.targets, setting.business, setting.timezone),
     )
-
-
-def _count(total: Triaged, decisions: Sequence[Decision]) -> None:
-    for decision in decisions:
-        setattr(total, decision.status.value, getattr(total, decision.status.value) + 1)
