@@ -85,7 +85,7 @@ def _uk_neuter_e(word: str) -> Table:
     stem = word[:-1]
     if stem[-1] in _HISSES:
         return _table([stem], word, N="=", G="а", D="у", A="=", I="ем", L="і у", V="=")
-    return _table([stem], word, N="=", G="я", D="ю", A="=", I="ем", L="і ю", V="=")
+    return _table([stem], word, N="=", G="я", D="ю еві", A="=", I="ем", L="і ю еві", V="=")
 
 
 def _uk_masculine(word: str) -> Table:
@@ -94,6 +94,7 @@ def _uk_masculine(word: str) -> Table:
         table = _table(stems, word, N="=", G="а у", D="у еві", A="= а", I="ем", L="і у еві", V="е у")
     else:
         table = _table(stems, word, N="=", G="а у", D="у ові", A="= а", I="ом", L="і у ові", V="е у")
+    table["L"] += tuple(stem[:-1] + _SOFTENED[stem[-1]] + "і" for stem in stems if stem[-1] in _SOFTENED)
     table["V"] += tuple(stem[:-1] + _CALLED[stem[-1]] + "е" for stem in stems if stem[-1] in _CALLED)
     if word.endswith(("ар", "яр", "ир", "ор")) and syllables(word) > 1:
         table = merged(table, _table(stems, word, G="я", D="ю еві", A="я", I="ем", L="ю еві і", V="ю"))
@@ -116,7 +117,8 @@ def _uk_feminine_third(word: str) -> Table:
 
 def _uk_short(word: str) -> Table:
     stem = word[:-1]
-    return _table([stem], word, N="=", G="я ю", D="ю єві", A="= я", I="єм", L="ї ю єві", V="ю")
+    stems = [stem[:-1] + "о"] if word.endswith("ій") and syllables(word) == 1 else [stem]  # Бій - Бою
+    return _table(stems, word, N="=", G="я ю", D="ю єві", A="= я", I="єм", L="ї ю єві", V="ю")
 
 
 def _uk_plural(word: str, *, zero: bool = True) -> Table:
@@ -194,13 +196,15 @@ def _broadened(stem: str) -> list[str]:
 
 def _dropped(word: str, *, soft: bool = False) -> list[str]:
     """The stem without its last vowel where that vowel falls out: Орёл - Орла, Кухоль - Кухля, Ветер - Ветра."""
+    if soft and re.fullmatch("[^аеиоуыэюяіїє]ен", word):  # День - Дня
+        return [word[0] + "н"]
     if syllables(word) < 2 or len(word) < 4 or word[-2] not in "оеёє" or word[-1] in _VOWELS:
         return []
     core, last = word[:-2], word[-1]
     if word[-2] in "ёе" and last == "к" and core[-1] == "н" and not soft:
         return [core + "ьк", core + "к"]
     falls = {
-        "к": core[-1] not in _VOWELS and core[-2:] not in ("ст", "вл"),
+        "к": core[-1] not in _VOWELS,
         "р": core[-1] in "твпбгкш",
         "л": core[-1] in "рзтпсвгхкл",
         "н": soft and core[-1] not in "м",
@@ -215,6 +219,8 @@ def _without_ending(stem: str, *, soft: bool, between: str) -> tuple[str, ...]:
         return tuple(stem[:-1].removesuffix("ь") + vowel + "к" for vowel in (between, "е"))
     if soft and stem[-1] in _VOWELS:
         return (stem + "й",)
+    if len(stem) > 2 and stem[-2] == "ь":  # деньги - денег
+        return (stem[:-2] + "е" + stem[-1],)
     return (stem + "ь",) if soft else (stem,)
 
 
@@ -244,6 +250,15 @@ def _ru_neuter_e(word: str) -> Table:
     if stem[-1] in _HISSES or stem[-1] == "ц":
         return _table([stem], word, N="=", G="а", D="у", A="=", I="ем", L="е", V="=")
     return _table([stem], word, N="=", G="я", D="ю", A="=", I="ем", L="и е" if stem[-1] == "и" else "е", V="=")
+
+
+def _ru_neuter_mya(word: str) -> Table:
+    return _table([word[:-1]], word, N="=", G="ени", D="ени", A="=", I="енем", L="ени", V="=")
+
+
+def _ru_plural_ya(word: str) -> Table:
+    """Друзья - Друзей, Братья - Братьев; a singular such as Статья takes the other way."""
+    return _table([word[:-2]], word, N="=", G="ей ьев", D="ьям", A="= ей ьев", I="ьями", L="ьях", V="=")
 
 
 def ru_oblique(word: str, *, soft: bool = False) -> list[str]:
@@ -324,6 +339,15 @@ def _ru_adjectives(word: str) -> Table | None:
 
 # --- both ------------------------------------------------------------------------------------------------------------
 
+# Cases in Ukrainian and in Russian; after these the noun turns into the plural (Три Кота - Трём Котам).
+NUMERALS = {
+    "два": ("=|двох|двом|= двох|двома|двох", "=|двух|двум|= двух|двумя|двух"),
+    "дві": ("=|двох|двом|= двох|двома|двох", "=|двух|двум|= двух|двумя|двух"),
+    "две": ("=|двох|двом|= двох|двома|двох", "=|двух|двум|= двух|двумя|двух"),
+    "три": ("=|трьох|трьом|= трьох|трьома|трьох", "=|трех|трем|= трех|тремя|трех"),
+    "чотири": ("=|чотирьох|чотирьом|= чотирьох|чотирма|чотирьох", "=|четырех|четырем|= четырех|четырьмя|четырех"),
+    "четыре": ("=|чотирьох|чотирьом|= чотирьох|чотирма|чотирьох", "=|четырех|четырем|= четырех|четырьмя|четырех"),
+}
 _Rule = tuple[tuple[str, ...], tuple[Callable[[str], Table], ...]]
 _UK: tuple[_Rule, ...] = (
     (("лля", "ння", "ття", "ддя", "сся", "ззя", "ччя", "жжя", "'я"), (_uk_neuter_doubled, _uk_feminine_soft)),
@@ -332,7 +356,7 @@ _UK: tuple[_Rule, ...] = (
     (("о",), (_uk_o,)),
     (("е",), (_uk_neuter_e,)),
     (("ець", "єць"), (_uk_masculine_soft,)),
-    (("ість", "любов"), (_uk_feminine_third,)),
+    (("ість", "любов", "кров", "бров"), (_uk_feminine_third,)),
     (("ь",), (_uk_masculine_soft, _uk_feminine_third)),
     (("ч", "ж", "ш", "щ"), (_uk_masculine, _uk_feminine_third)),
     (("ий",), ()),
@@ -342,6 +366,8 @@ _UK: tuple[_Rule, ...] = (
 _RU: tuple[_Rule, ...] = (
     (("ая", "яя", "ое", "ее", "ые", "ый"), ()),
     (("а",), (_ru_feminine_hard,)),
+    (("мя",), (_ru_neuter_mya, _ru_feminine_soft)),
+    (("ья",), (_ru_feminine_soft, _ru_plural_ya)),
     (("я",), (_ru_feminine_soft,)),
     (("о",), (_ru_o,)),
     (("е",), (_ru_neuter_e,)),
@@ -368,6 +394,10 @@ def noun(word: str, language: str) -> Table:
 
 def adjective(word: str, language: str) -> Table:
     """The cases of an adjective in the gender and number it is given in; empty when the word cannot be one."""
+    if word in NUMERALS:
+        return _table(
+            [""], word, **dict(zip("NGDAIL", NUMERALS[word][language == "ru"].split("|"), strict=True)), V="="
+        )
     if len(word) < 4:
         return {}
     return (_uk_adjectives(word) if language == "uk" else _ru_adjectives(word)) or {}
@@ -383,9 +413,11 @@ def plural(word: str, language: str, *, bare: bool = True) -> Table:
 
 
 def many_in_a(word: str) -> Table:
-    """The cases of a plural in -а (рога, копыта); empty for other words."""
-    if len(word) < 4 or word[-1] != "а":
+    """The cases of a plural in -а or -я (рога, копыта), or of what stands behind a numeral; empty for other words."""
+    if len(word) < 4 or word[-1] not in "ая":
         return {}
+    if word[-1] == "я":
+        return _table([word[:-1]], word, N="=", G="ей ів", D="ям", A="= ей ів", I="ями", L="ях", V="=")
     return _table([word[:-1]], word, N="=", G="ов ів -", D="ам", A="=", I="ами", L="ах", V="=")
 
 

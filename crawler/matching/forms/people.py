@@ -155,7 +155,7 @@ def _romanised(name: str, of: Languages) -> list[str]:
     found: dict[str, None] = {}
     for language in BOTH:
         words = spellings(name, language, of)
-        for word in words if language in of else words[1:4]:
+        for word in words if language in of else words[:4]:
             for spelling in romanised(word, language):
                 found[spelling] = None
                 if spelling.startswith(("yu", "iu")):

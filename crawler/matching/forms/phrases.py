@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
-from crawler.matching.forms.declension import CASES, Table, adjective, fixed, many_in_a, merged, noun, plural
+from crawler.matching.forms.declension import CASES, NUMERALS, Table, adjective, fixed, many_in_a, merged, noun, plural
 from crawler.matching.forms.scripts import languages_of, spellings
 
 Phrase = tuple[str, ...]
 _DECLINED = re.compile(r"[а-яіїєґё']{3,}$")
-_ADJECTIVE = re.compile(r"(?:ый|ая|яя|ое|ее|ые|ие|[сцз]ьк(?:а|ий|і|е)|ск(?:ий|ая|ие))$")  # and nothing else
-_ADJECTIVAL = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[аеиоіь][нв]а|..[бкртлпсд]на)$")  # perhaps
+_ADJECTIVE = re.compile(r"(?:ый|ая|яя|ое|ее|ые|[сцз]ьк(?:а|ий|і|е)|ск(?:ий|ая|ие))$")  # and nothing else
+_ADJECTIVAL = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|ие|[аеиоіь][нв]а|..[бкртлпсд]на)$")  # perhaps
 # A word alone: "липка" is a noun, though "липкая" is a word, too.
 _ALONE_ADJECTIVE = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[^к]а|ня|[нв]е|ше|[іїы]|ие)$")
 _AND = frozenset("и і й та and".split())
@@ -61,7 +61,7 @@ def declined(words: Sequence[str], *, many: bool = False) -> dict[Phrase, None]:
 def _in_language(words: Phrase, language: str) -> Iterator[Phrase]:
     yield words
     tables = [_tables(word, language, last=place == len(words) - 1) for place, word in enumerate(words)]
-    if not _AND.isdisjoint(words[1:-1]):  # Рога и Копыта
+    if not _AND.isdisjoint(words[1:-1]) or words[0] in NUMERALS:  # Рога и Копыта, Три Кота
         tables = [(before, merged(after, many_in_a(word))) for (before, after), word in zip(tables, words, strict=True)]
     still = [fixed(word) for word in words]
     count = len(words)

@@ -171,6 +171,7 @@ def cyrillised(name: str, language: str) -> tuple[str, ...]:
     heard = _by_letters(_as_english(name)) if english else _as_slavic(name)
     readings = dict.fromkeys((_by_letters(name), re.sub(r"([^\W\d_])\1", r"\1", heard), heard))
     readings |= dict.fromkeys(() if english else (_softened(heard, language),))
+    readings |= dict.fromkeys(reading.replace("лу", "лю") for reading in list(readings))
     ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
     every = dict.fromkeys(ay or readings) | dict.fromkeys(readings)
     if language == "uk":
@@ -233,7 +234,7 @@ def to_russian(word: str) -> tuple[str, ...]:
     if word.endswith("ій"):
         found.append(found[0][:-2] + "ей")
     if word.endswith("ий") and word[-3:-2] not in "гкх":
-        found.append(found[0][:-2] + "ый")
+        found += [found[0][:-2] + "ый", *([found[0][:-2] + "ой"] if word.endswith("овий") else [])]
     if word.endswith(("ська", "цька", "зька")):
         found.append(found[0] + "я")
     found += [text.replace("'", "ъ") for text in found if "'" in text]
