@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import filterfalse
 
 import ahocorasick
 
@@ -134,7 +135,7 @@ class Gate:
 def _words(folded: str) -> list[str]:
     """Every word of a simple text, and pieces between spaces that are none: splitting beats searching."""
     pieces = folded.split(" ")
-    odd = " ".join([piece for piece in pieces if not piece.isalnum()])
+    odd = " ".join(filterfalse(str.isalnum, pieces))
     return pieces + _PLAIN_WORD.findall(odd) if odd else pieces
 
 
