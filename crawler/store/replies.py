@@ -5,9 +5,11 @@ Hearing the same twice changes nothing, so a poll may overlap the last one and a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import unescape
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +26,9 @@ from crawler.text import clean_text, fold
 
 Heard = Sequence[tuple[Remote, Change]]
 _NOTE_CHARS = 300
+# What sinks and helpdesks put under a comment of ours: a marker, a line about the API. An agent quotes BELOW his words.
+_FOOTER_CHARS = 80
+_TAG = re.compile(r"<[^<>]{1,200}>")
 
 
 class Replies(Part):
@@ -166,7 +171,7 @@ class _Hearing:
         told = sa.select(columns.change).where(columns.ticket_id == ticket_id, columns.change.is_not(None))
         ours = [str(body), *(str(row["comment"]) for row in self.connection.execute(told).scalars() if row["comment"])]
         said = _bare(text)
-        return any(said == one or (len(one) > 20 and one in said) for one in map(_bare, ours))
+        return any(said.startswith(one) and len(said) - len(one) <= _FOOTER_CHARS for one in map(_bare, ours) if one)
 
     def _log(self, row: str, row_id: int, what: str, before: str | None, after: str | None, note: str) -> None:
         self.changes.append(self.part.event(row, row_id, what, tidy(before), tidy(after), tidy(note)))
@@ -174,4 +179,4 @@ class _Hearing:
 
 def _bare(text: str) -> str:
     """Letters and digits alone: helpdesks turn line ends, quotes and links into marks of their own."""
-    return "".join(character for character in fold(text) if character.isalnum())
+    return "".join(character for character in fold(unescape(_TAG.sub(" ", text))) if character.isalnum())

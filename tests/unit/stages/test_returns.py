@@ -124,6 +124,10 @@ def test_our_own_words_are_no_answer(world: World, helpdesk: Helpdesk) -> None:
     ]
     run(world, helpdesk)
     assert world.store.replies.of(ticket(world).ticket.id) == []
+    helpdesk.news = [(Remote("7"), Change("c", f"Готово.\n\n> {body}", author="Ірина", public=True))]
+    run(world, helpdesk)
+    [reply] = world.store.replies.of(ticket(world).ticket.id)
+    assert reply.text.startswith("Готово.")
 
 
 def test_the_cursor_follows_the_helpdesks_clock_and_overlaps(world: World, helpdesk: Helpdesk) -> None:
