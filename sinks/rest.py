@@ -28,6 +28,7 @@ from sinks.rest_pick import in_item, scalar, values_of
 from sinks.rest_settings import Find
 from sinks.rest_values import TICKET, Plain, carries, marker, of_remote, of_search, of_ticket
 
+_OUR_KEY = "{key}"
 _UNREADABLE = 2
 _UNREADABLE_PAGES = 5
 _BEHIND = 200
@@ -63,7 +64,7 @@ class Rest(RestClient):
         if told.word == "exists":
             return self._existing(ticket.key)
         warnings = [self.warning(told.answer)] if told.word == "warn" else []
-        found = None if told.word == "missing" else scalar(self.pick(told.answer, settings.create.id))
+        found = None if told.word == "missing" else self._id_in(told.answer, settings.create.id, ticket.key)
         if found is None:
             return self._without_id(ticket.key, told.answer)
         self._unreadable.pop(ticket.key, None)
@@ -83,7 +84,7 @@ class Rest(RestClient):
         values, found, left = of_search(key, self.base), list[Remote](), _BEHIND
         for item in Lister(self, find, values, missing=_asks_by_path(find)).items():
             if self._is_ours(item, find, key, values):
-                found.append(self.of_item(item, find.id, find.link))
+                found.append(self.of_item(item, find.id, find.link, key=key))
             left -= bool(found)
             if left <= 0:
                 break
@@ -157,8 +158,10 @@ class Rest(RestClient):
             )
         return True
 
-    def of_item(self, item: Any, id: str, link: str | None, status: str | None = None) -> Remote:
-        found = scalar(in_item(item, id))
+    def of_item(
+        self, item: Any, id: str, link: str | None, status: str | None = None, key: str | None = None
+    ) -> Remote:
+        found = key if id == _OUR_KEY else scalar(in_item(item, id))
         if found is None:
             raise self.permanent(f"an item of the list has no id at {id!r}")
         read = self.settings.read
@@ -184,6 +187,9 @@ class Rest(RestClient):
             if not isinstance(wanted, Absent) and not _same(wanted, have):
                 warnings.append(f"{path}: sent {short(wanted)}, the helpdesk has {short(have)}")
         return warnings
+
+    def _id_in(self, answer: HttpAnswer, spec: str, key: str) -> str | None:
+        return key if spec == _OUR_KEY else scalar(self.pick(answer, spec))
 
     def link(self, spec: str | None, id: str, *, answer: HttpAnswer | None = None, item: Any = None) -> str | None:
         if spec is None:

@@ -136,7 +136,7 @@ def _in_header(headers: Mapping[str, str], rest: str) -> str | None:
 def in_item(item: Any, spec: str) -> Any:
     """The value that `spec` names in one item of a list: of JSON, or of text (then the spec is `text:regex`)."""
     kind, rest = parts(spec)
-    if isinstance(item, str):
+    if isinstance(item, str) and rest.strip(" $"):
         return in_text(item, rest) if kind == "text" else None
     return in_json(item, rest) if kind == "json" else None
 

@@ -318,3 +318,59 @@ def test_a_ticket_that_is_opened_by_get_is_in_doubt_as_any_other(made: Made) -> 
 
 def _cut(*args: Any, **options: Any) -> Any:
     raise InDoubt("GET http://desk.example: no answer in time after the request was sent")
+
+
+class KeyedDesk(Odd):
+    """Stores what is put under our key, once; lists bare ids; wants name and password in the body of each call."""
+
+    CONFIG = """
+        kind: rest
+        secrets: {password: "${DESK_KEY}"}
+        create:
+          method: PUT
+          path: /tickets/{key}
+          headers: {If-None-Match: "*"}
+          body: {user: robot, password: "{secret_password}", title: "{subject}", due: "{due_at}"}
+          id: "{key}"
+          meaning: {"412": exists}
+        find:
+          method: POST
+          path: /search
+          body: {user: robot, password: "{secret_password}", ref: "{key}"}
+          items: json:ids
+          id: "json:"
+        comment: {path: "/tickets/{remote_id}/notes", body: {password: "{secret_password}", text: "{comment}"}}
+    """
+
+    def handle(self, call: Call) -> Said:
+        data = json.loads(call.body)
+        if data["password"] != KEY:
+            return Said(403, json.dumps({"error": f"not {data['password']}"}))
+        if call.path == "/search":
+            return Said(
+                200, json.dumps({"ids": [one["key"] for one in self.tickets if one["key"] == data["ref"]] or None})
+            )
+        key = call.path.split("/")[2]
+        if call.path.endswith("/notes"):
+            next(one for one in self.tickets if one["key"] == key)["notes"].append(data["text"])
+        elif any(one["key"] == key for one in self.tickets):
+            return Said(412)
+        else:
+            self.add(key=key)
+        return Said(204)
+
+
+def test_tickets_under_our_own_key_and_secrets_in_bodies(made: Made) -> None:
+    desk, sink = made(KeyedDesk)
+    assert sink.find("mc-1") is None
+    remote = sink.create(ticket())
+    assert remote == Remote("mc-1")
+    assert sink.create(ticket()) == remote
+    assert len(desk.tickets) == 1
+    sink.update(remote, Change("c", comment="Ще одна"))
+    assert desk.tickets[0]["notes"] == ["Ще одна"]
+    wrong = made(KeyedDesk, secrets={"password": "${OTHER}"})[1]
+    wrong.settings.secrets["password"]._secret_value = "0ther-password"
+    wrong.secrets.append("0ther-password")
+    with pytest.raises(Permanent, match=r"not \*\*\*"):
+        wrong.create(ticket())
