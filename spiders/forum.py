@@ -26,6 +26,13 @@ from spiders.selecting import picker
 
 LOOK_AT = 300_000
 KEEP_THREADS = 500
+_PAGE_NUMBERS = (
+    re.compile(r"topic[=,]\d{1,12}\.(\d{1,7})"),
+    re.compile(r"[?&](?:page|start|st)=(\d{1,7})"),
+    re.compile(r"/page[-/]?(\d{1,7})(?:\D|$)"),
+    re.compile(r"-(\d{1,5})\.html"),
+    re.compile(r"/topic/\d{1,12}/[^/]{1,300}/(\d{1,7})(?:\D|$)"),
+)
 _NUMBER = re.compile(r"\d{1,15}")
 Engines = Literal["auto", "xenforo", "phpbb", "vbulletin", "smf", "invision", "nodebb", "askbot", "machina"]
 
@@ -181,7 +188,7 @@ def engine_of(body: bytes, root: Element, wanted: str = "auto") -> Engine | None
     """The program that drew a page: the one whose posts or lists stand in it, of these the one whose signs it has."""
     if wanted != "auto":
         return BY_NAME[wanted]
-    head = body[:LOOK_AT].lower()
+    head = body[:LOOK_AT].lower().replace(b"'", b'"')
     signed = [engine for engine in ENGINES if engine.sign.search(head)]
     for engine in (*signed, *(engine for engine in ENGINES if engine not in signed)):
         if picker(engine.item).all(root) or picker(engine.row).all(root):
@@ -199,8 +206,7 @@ def _bare(url: str) -> str:
 
 def _page_of(url: str) -> int:
     """The page number in the address of a thread; 1 where none stands."""
-    hit = re.search(r"(?:[/?&]page[-=/]?|/p|[?&]start=|-)(\d{1,7})(?:\D|$)", url)
-    said = re.search(r"(?:topic[=,]\d+\.)(\d{1,7})", url) or hit
+    said = next((hit for pattern in _PAGE_NUMBERS if (hit := pattern.search(url))), None)
     return int(said[1]) if said else 1
 
 

@@ -1,0 +1,100 @@
+"""Forums: which program drew a page, where a page leads, what is read when no program is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from crawler.model import Document, Source, Verdict
+from spiders.answers import response_of
+from spiders.base import Reading
+from spiders.forum import ForumSpider, _page_of, engine_of
+from spiders.html import root_of
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def answer(body: str, url: str = "https://f.example/") -> Any:
+    return response_of(Document(url, 200, {"content-type": "text/html; charset=utf-8"}, body.encode(), NOW))
+
+
+def read(body: str, url: str = "https://f.example/", cursor: dict[str, Any] | None = None) -> Reading:
+    settings = ForumSpider.Settings.model_validate({"url": "https://f.example/"})
+    return ForumSpider(source=Source("s", "forum", settings, cursor=cursor or {})).read(answer(body, url))
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("<html id='XF'><div class='structItem structItem--thread'><a href='/threads/x.1/'>x</a></div>", "xenforo"),
+        ("<body id='phpbb'><ul class='topiclist topics'><li class='row'><a class='topictitle' href='a'>x</a>", "phpbb"),
+        ("<html id='vbulletin_html'><ol><li class='threadbit'><a class='title' href='a'>x</a>", "vbulletin"),
+        ("<script>smf_theme_url='x'</script><div id='messageindex'><table><tbody><tr><td>x", "smf"),
+        ("<body data-pageapp='forums'><li class='ipsDataItem' data-rowid='5'><a href='/topic/5-x/'>x</a>", "invision"),
+        ("<ul component='category'><li component='category/topic'><h3><a href='/topic/5'>x</a>", "nodebb"),
+        ("<div class='short-summary'><h2><a href='/question/5/x/'>x</a></h2></div>", "askbot"),
+        (
+            "<div class='topiclist'><div class='card-body'><div class='row'><a class='topic-name-link' href='a'>x",
+            "machina",
+        ),
+        ("<html><body><p>Powered by phpBB, says an article.</p></body></html>", "phpbb"),
+        ("<html><body><p>words</p></body></html>", None),
+    ],
+)
+def test_the_program_is_found_by_what_stands_on_the_page(body: str, name: str | None) -> None:
+    response = answer(body)
+    found = engine_of(response.body, root_of(response))
+    assert (found.name if found else None) == name
+
+
+def test_the_front_page_leads_to_its_boards() -> None:
+    reading = read("<html id='XF'><h3 class='node-title'><a href='/forums/a.1/'>A</a></h3><p>words</p>")
+    assert [request.url for request in reading.requests] == ["https://f.example/forums/a.1/"]
+    assert reading.finding is None
+
+
+def test_a_list_leads_to_threads_that_moved() -> None:
+    row = "<li class='row'><a class='topictitle' href='/viewtopic.php?t={0}'>t</a><dd class='posts'>{1}</dd></li>"
+    rows = row.format(1, 5) + row.format(2, 7)
+    page = f"<body id='phpbb'><ul class='topiclist topics'>{rows}</ul><a rel='next' href='/viewforum.php?f=1&start=25'>"
+    first = read(page)
+    assert [request.url.rsplit("/", 1)[1] for request in first.requests] == [
+        "viewtopic.php?t=1",
+        "viewtopic.php?t=2",
+        "viewforum.php?f=1&start=25",
+    ]
+    key, stamp = first.requests[0].meta["deeper"]
+    known = read(page, cursor={"_threads": {key: stamp}})
+    assert [request.url.rsplit("/", 1)[1] for request in known.requests] == ["viewtopic.php?t=2"]
+    opened = {"_threads": {key: stamp}, "_walks": {key: {"open": True}}}
+    assert len(read(page, cursor=opened).requests) == 3, "a thread whose walk was cut off is read again"
+
+
+def test_without_a_known_program_the_page_speaks_for_machines() -> None:
+    data = (
+        '{"@type": "DiscussionForumPosting", "headline": "H", "text": "Ladna Pay is down", "author": {"name": "Ada"}}'
+    )
+    reading = read(f'<html><script type="application/ld+json">{data}</script></html>')
+    assert [(post.text, post.author.name) for post in reading.posts] == [("Ladna Pay is down", "Ada")]
+
+
+def test_a_wall_is_no_empty_forum() -> None:
+    reading = read("<html id='XF'><title>Log in</title><form><input type='password'></form>")
+    assert reading.finding is not None and reading.finding.verdict is Verdict.BLOCKED
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://f.example/threads/t.77/page-9", 9),
+        ("https://f.example/threads/t.77/", 1),
+        ("https://f.example/viewtopic.php?t=12&start=40", 40),
+        ("https://f.example/index.php?topic=8.20", 20),
+        ("https://f.example/topic/x-3/?page=4", 4),
+        ("https://f.example/topic/9-x/page/6/", 6),
+    ],
+)
+def test_page_numbers_in_addresses(url: str, page: int) -> None:
+    assert _page_of(url) == page
