@@ -347,9 +347,8 @@ class KeyedDesk(Odd):
         if data["password"] != KEY:
             return Said(403, json.dumps({"error": f"not {data['password']}"}))
         if call.path == "/search":
-            return Said(
-                200, json.dumps({"ids": [one["key"] for one in self.tickets if one["key"] == data["ref"]] or None})
-            )
+            ids = [one["key"] for one in self.tickets if one["key"] == data["ref"]]
+            return Said(200, json.dumps({"ids": ids or None}))
         key = call.path.split("/")[2]
         if call.path.endswith("/notes"):
             next(one for one in self.tickets if one["key"] == key)["notes"].append(data["text"])
