@@ -251,6 +251,9 @@ def _texts_of(item: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _same(wanted: Any, have: Any) -> bool:
+    """Whether the helpdesk has what it was sent; what our own `limits` cut off is no news."""
+    if isinstance(wanted, str) and isinstance(have, str) and have.endswith("…") and wanted.startswith(have[:-1]):
+        return True
     left, right = (sorted(" ".join(text.split()) for text in values_of(value)) for value in (wanted, have))
     return left == right
 

@@ -19,7 +19,7 @@ from crawler.net.http import HttpAnswer, HttpClient
 from crawler.plugins import check_preset, discover
 from sinks.base import Sink, Tools
 from sinks.http import is_html
-from sinks.rest import Rest
+from sinks.rest import Rest, _same
 from sinks.rest_call import joined
 from sinks.rest_changes import _has_no_zone, moment_of
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
@@ -279,6 +279,11 @@ def test_a_session_is_opened_once_and_again_when_it_ran_out(sessions: str) -> No
         assert [sink.create(TICKET).id for _ in range(5)] == ["1"] * 5
     assert [path for path, _ in Sessions.seen].count("/login") == 3
     assert sink.mask("session-2 was refused") == "*** was refused"
+
+
+def test_what_counts_as_arrived() -> None:
+    assert _same(3, "3") and _same(["b", "a"], ["a", "b"]) and _same("a  b", "a b") and _same("abcdef", "abc…")
+    assert not (_same("abc", None) or _same("abcdef", "abc") or _same("", "abc") or _same(["a"], []))
 
 
 def test_json_that_calls_itself_html_is_json_and_headers_are_joined() -> None:
