@@ -23,6 +23,8 @@ OUTCRY: Final = 0.8  # a rhetorical question is mostly an outcry
 THREATENED: Final = {"threat": 1.6, "legal": 0.8, "churn": 0.8}  # what its flags add to a complaint
 LEAN_CAP: Final = 3.0  # more wording of the same side says no more about the tone
 DENIED_PRAISE: Final = 6.0  # "not good" must outweigh a model that reads "good"
+BAD_TONE: Final = "negative tone"
+MARKED_WORDS: Final = 4  # a first sentence longer than this and marked is seldom an outcry
 LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
 TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
@@ -157,13 +159,14 @@ def _lean(tone: Tones, long: bool, own: bool) -> tuple[list[_Evidence], list[_Ev
     bad, good = (
         (2 * LEAN * margin, -2 * LEAN * margin) if long else (max(0.0, share * margin), max(0.0, -share * margin))
     )
-    return [_Evidence(bad, "negative tone")], [_Evidence(good, "positive tone")]
+    return [_Evidence(bad, BAD_TONE)], [_Evidence(good, "positive tone")]
 
 
 def _logits(found: dict[Intent, list[_Evidence]]) -> dict[Intent, float]:
     logits = {intent: min(TOP, sum(part.weight for part in parts)) for intent, parts in found.items()}
     question, complaint, praise = (logits[i] for i in (Intent.QUESTION, Intent.COMPLAINT, Intent.PRAISE))
-    logits[Intent.PRAISE] -= 0.6 * max(0.0, complaint)  # "great, broken again" is no praise
+    said = sum(part.weight for part in found[Intent.COMPLAINT] if part.reason != BAD_TONE)
+    logits[Intent.PRAISE] -= 0.6 * max(0.0, min(said, complaint))  # "great, broken again" is no praise
     if praise > 2.2 * complaint:
         logits[Intent.COMPLAINT] -= 1.0  # "sorted my mess in ten minutes, thank you"
     if question > BASE_OTHER:
@@ -229,16 +232,18 @@ def _question(low: str, plain: str, scripts: frozenset[str], news: list[_Evidenc
 
 def _mark(plain: str) -> list[_Evidence]:
     parts, last = [], plain.rstrip(" )(").endswith("?")
+    opening = next(iter(_SENTENCE.findall(plain)), "")
+    first = opening.endswith("?") and len(opening.split()) > MARKED_WORDS and not plain.startswith("@")
     if QUESTION_WORDS.search(_asked(plain)):
         parts.append(_Evidence(0.7, "question word"))
     if _TURNED.search(_asked(plain)):
         parts.append(_Evidence(0.7, "begins with the verb"))
     # "Carry cash around? How convenient." asks nothing: neither its form nor its place is that of a question.
-    parts.append(_Evidence(1.4 if parts or last else 0.8, "question mark"))
+    parts.append(_Evidence(1.4 if parts or last else 1.1 if first else 0.8, "question mark"))
     if _ADDRESSED.search(plain):
         parts.append(_Evidence(0.7, "speaks to somebody"))
-    if last:
-        parts.append(_Evidence(0.4, "ends with the question"))
+    if last or first:
+        parts.append(_Evidence(0.5, "ends or begins with the question"))
     return parts
 
 
