@@ -7,6 +7,7 @@ own, so that one that is down or slow holds up no other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Event, Thread
@@ -88,8 +89,9 @@ class Couriers:
     def stop(self) -> None:
         """No new calls; those on their way are waited for, for a while."""
         self._stopping.set()
+        deadline = time.monotonic() + LAST_CALLS
         for _, thread in self._jobs.values():
-            thread.join(LAST_CALLS)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 __all__ = ["Couriers", "Outcome", "run"]

@@ -139,7 +139,9 @@ class Life:
 
     def waiting(self) -> list[tuple[Any, ...]]:
         """Deliveries that are not sent: (ticket, sink, status, error)."""
-        return self._execute("SELECT ticket_id, sink, status, error FROM deliveries WHERE status <> 'sent'")
+        return self._execute(
+            "SELECT ticket_id, sink, status, error FROM deliveries WHERE status NOT IN ('sent', 'withdrawn')"
+        )
 
     def _exists(self) -> bool:
         """A kill may come before the tables do."""
