@@ -17,7 +17,7 @@ Table = dict[str, tuple[str, ...]]
 _VOWELS = frozenset("аеиоуюяэыіїєё")
 _HISSES = frozenset("жчшщ")
 _BACK = frozenset("гкхґ")
-_KEEPS_I = ("світ", "ліс", "хліб", "сніг", "гріх", "дід", "слід", "цвіт", "вік", "бік", "ліст", "міст", "мір")
+_KEEPS_I = ("світ", "ліс", "хліб", "сніг", "гріх", "дід", "слід", "цвіт", "вік", "ліст", "міст", "мір")
 _SOFTENED = {"г": "з", "к": "ц", "х": "с"}
 _CALLED = {"г": "ж", "к": "ч", "х": "ш", "ц": "ч"}
 
@@ -77,8 +77,14 @@ def _uk_neuter_doubled(word: str) -> Table:
 
 def _uk_o(word: str) -> Table:
     stem = word[:-1]
-    table = _table([stem], word, N="=", G="а", D="у ові", A="= а", I="ом", L="у ові і", V="= е у")
+    man = " ові" if stem[-1] in "крлш" else ""  # Дніпрові, but no "правові"
+    table = _table([stem], word, N="=", G="а", D="у" + man, A="=", I="ом", L="у і" + man, V="=")
     return table | {"L": (*table["L"], stem[:-1] + _SOFTENED.get(stem[-1], stem[-1]) + "і")}
+
+
+def man_in_o(word: str) -> Table:
+    """The Ukrainian cases of a man's name in -о: Павлові, Павле; Шевченка, Шевченку."""
+    return _table([word[:-1]], word, N="=", G="а", D="у ові", A="а", I="ом", L="у ові і", V="= е у")
 
 
 def _uk_neuter_e(word: str) -> Table:
@@ -188,10 +194,12 @@ def _broadened(stem: str) -> list[str]:
     before, after = stem[:place], stem[place + 1 :]
     if stem[place] == "ї":
         return [before + "є" + after, stem]
+    short = syllables(stem) == 1
     wide = [before + "о" + after]
-    if after in ("в", "н", "д", "ч", "р", "ль", "л", "нь", "дь"):
+    if after == "ч" or (not short and after in ("в", "н", "д", "р")):
         wide.append(before + "е" + after)
-    return [*wide, stem] if after not in ("в", "сть", "ст") or syllables(stem) < 2 else wide
+    native = after in ("л", "н", "д", "г", "в", "р", "т", "ч", "м", "с", "з") if short else after in ("в", "ст")
+    return wide if native else [*wide, stem]
 
 
 def _dropped(word: str, *, soft: bool = False) -> list[str]:
@@ -205,7 +213,7 @@ def _dropped(word: str, *, soft: bool = False) -> list[str]:
         return [core + "ьк", core + "к"]
     falls = {
         "к": core[-1] not in _VOWELS,
-        "р": core[-1] in "твпбгкш",
+        "р": word[-2] != "о" and core[-1] in "твпбгкш",
         "л": core[-1] in "рзтпсвгхкл",
         "н": soft and core[-1] not in "м",
         "т": soft and core[-1] in "кгд",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from crawler.matching.forms.declension import CASES, Table, adjective, fixed, merged, noun
+from crawler.matching.forms.declension import CASES, Table, adjective, fixed, man_in_o, merged, noun
 from crawler.matching.forms.given_names import counterparts
 from crawler.matching.forms.name import plain, unaccented
 from crawler.matching.forms.scripts import CYRILLIC, cyrillised, languages_of, romanised, spellings
@@ -166,7 +166,7 @@ def _romanised(name: str, of: Languages) -> list[str]:
 def _name_table(word: str, language: str) -> Table:
     if not re.fullmatch("[а-яіїєґё']{2,}", word):
         return fixed(word)
-    table = _animate(noun(word, language), word)
+    table = man_in_o(word) if word.endswith("о") and language == "uk" else _animate(noun(word, language), word)
     if language == "ru" and word.endswith("ич"):
         talked = word[: -len("ович")] + "ыч" if word.endswith("ович") else word[: -len("евич")] + "ич"
         table = merged(table, noun(talked, "ru")) if word.endswith(("ович", "евич")) else table
@@ -198,7 +198,7 @@ def _family_table(word: str, language: str, gender: str) -> Table:
     if re.search(r"(?:[оеєёії]в|[ыиії]н)$", word) and not word.endswith(("швин", "двін")):
         return _possessive(word, language)
     if word.endswith("о"):
-        return _animate(noun(word, "uk"), word) if language == "uk" else fixed(word)
+        return man_in_o(word) if language == "uk" else fixed(word)
     table = _animate(noun(word, language), word)
     if _ADJECTIVAL.search(word) and not word.endswith(("а", "я")):
         table = merged(adjective(word, language), {"V": (word,)}, table)

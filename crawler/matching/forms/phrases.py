@@ -18,8 +18,9 @@ _DECLINED = re.compile(r"[а-яіїєґё']{3,}$")
 _ADJECTIVE = re.compile(r"(?:ый|ая|яя|ое|ее|ые|[сцз]ьк(?:а|ий|і|е)|ск(?:ий|ая|ие))$")  # and nothing else
 _ADJECTIVAL = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|ие|[аеиоіь][нв]а|..[бкртлпсд]на)$")  # perhaps
 # A word alone: "липка" is a noun, though "липкая" is a word, too.
-_ALONE_ADJECTIVE = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[^к]а|ня|[нв]е|ше|[іїы]|ие)$")
+_ALONE_ADJECTIVE = re.compile(rf"{_ADJECTIVE.pattern}|(?:[иі]й|ой|[нвлршщжбч]а|ня|[нв]е|ше|[іїы]|ие)$")
 _AND = frozenset("и і й та and".split())
+_SHORT = re.compile(r"\w{1,3}$|\w{2}[^аеиоуюяєії]{2}$")  # in other letters such a word is another: Дім - дим
 _MANY_WORDS = 5
 _MANY_SPELLINGS = 6
 LANGUAGES = ("uk", "ru")
@@ -49,7 +50,8 @@ def declined(words: Sequence[str], *, many: bool = False) -> dict[Phrase, None]:
     `many`: a single word also in the plural (Сбербанки), which for a name that is a common word is another thing.
     """
     forms: dict[Phrase, None] = {tuple(words): None}
-    for language in LANGUAGES:
+    alone = len(words) == 1 and _SHORT.match(words[0])
+    for language in languages_of(words[0]) if alone else LANGUAGES:
         for row in spelled(words, language):
             if len(row) > 1:
                 forms.update(dict.fromkeys(_in_language(row, language)))
@@ -93,7 +95,10 @@ def word_table(word: str, language: str, *, many: bool = True, bare: bool = True
         tables.append(adjective(word, language))
     if many and not _ADJECTIVE.search(word):
         tables.append(plural(word, language, bare=bare))
-    return list(dict.fromkeys([word, *(form for table in tables for forms in table.values() for form in forms)]))
+    forms = dict.fromkeys([word, *(form for table in tables for forms in table.values() for form in forms)])
+    if not bare and word[-1] in "иіїы":  # "новость" is not Новости
+        forms = {form: None for form in forms if form not in (word[:-1], word[:-1] + "ь")}
+    return list(forms)
 
 
 def foreign(word: str, language: str) -> list[str]:

@@ -14,6 +14,7 @@ from itertools import product
 
 CYRILLIC = re.compile(r"[а-яіїєґёўѐ-џ]")
 LATIN = re.compile(r"[a-zß-öø-ɏ]")
+_SHORT = 4
 _MAX_SPELLINGS = 64
 
 # Letters on which writers differ, each with its ways; one way is chosen for a whole name.
@@ -169,7 +170,8 @@ def cyrillised(name: str, language: str) -> tuple[str, ...]:
     """
     english = _LOOKS_ENGLISH.search(name) is not None
     heard = _by_letters(_as_english(name)) if english else _as_slavic(name)
-    readings = dict.fromkeys((_by_letters(name), re.sub(r"([^\W\d_])\1", r"\1", heard), heard))
+    single = re.sub(r"([^\W\d_])\1", r"\1", heard)
+    readings = dict.fromkeys((_by_letters(name), single if len(single) > _SHORT else heard, heard))
     readings |= dict.fromkeys(() if english else (_softened(heard, language),))
     readings |= dict.fromkeys(reading.replace("лу", "лю") for reading in list(readings))
     ay = [reading.replace("ай", "ей") for reading in readings if re.search(r"ай\b", reading)]
