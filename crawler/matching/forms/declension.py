@@ -123,7 +123,9 @@ def _uk_feminine_third(word: str) -> Table:
 
 def _uk_short(word: str) -> Table:
     stem = word[:-1]
-    stems = [stem[:-1] + "о"] if word.endswith("ій") and syllables(word) == 1 else [stem]  # Бій - Бою
+    stems = [stem]
+    if re.search("[брклпт]ій$", word):  # Бій - Бою, Настрій - Настрою, but Валерій - Валерія
+        stems = [stem[:-1] + "о", *([stem] if syllables(word) > 1 else [])]
     return _table(stems, word, N="=", G="я ю", D="ю єві", A="= я", I="єм", L="ї ю єві", V="ю")
 
 
