@@ -36,6 +36,9 @@ def work(app: App, progress: ProgressFor | None = None, couriers: deliver.Courie
     """
     told = progress or _silent
     store, worked = app.store, Worked()
+    if couriers is not None:
+        # What waits from before goes while the other stages begin: after a restart they may have much to do.
+        couriers.kick(store, app.sinks, app.owner, now)
     with _turn(worked):
         worked.mentions_new = match.run(store, app.matcher(), told("match"))
     with _turn(worked):
