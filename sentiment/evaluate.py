@@ -121,8 +121,8 @@ def unseen(sets: Path, analyser: Analyser) -> str:
         guess = [analysis.intent.value for analysis in _analyse(analyser, rows)]
         some = [row for row in pairs if row["language"] == name]
         both = _both(_together(some, analyser), some)
-        lines.append([name, len(rows), *(rates(truth, guess, intent) for intent in INTENTS), f"{both} of {len(some)}"])
-    note = "Percent; recall / precision. Small sets: one post is 3 points, one pair 10.\n\n"
+        lines.append([name, len(rows), *(rates(truth, guess, intent) for intent in INTENTS), f"{both} ({len(some)})"])
+    note = "Percent; recall / precision, both tones right (of pairs). Small sets: one pair is 10 points.\n\n"
     return note + table("language|posts|question|complaint|praise|other|both tones right", lines)
 
 

@@ -56,6 +56,87 @@ def test_questions_with_and_without_a_mark(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "do the night buses run on new year's eve",
+        "my card expires in June will the new one come by post",
+        "wondering whether the pack renews by itself",
+        "кто рожал в этом роддоме, поделитесь впечатлениями",
+        "думаю взять планшет, какой год брать",
+        "Отправляете в Минск?",
+        "тёмная тема планируется или нет",
+        "нужна ли прописка чтобы взять карту",
+        "цікаво, а роутер свій можна поставити",
+        "а по суботах доставляєте",
+        "чи треба направлення на мрт",
+        "почім зараз сімейний тариф",
+        "Магазин принимает карты иностранных банков? Родственник хочет перевести напрямую.",
+        "почему с меня дважды сняли за обслуживание, можете проверить?",
+    ],
+)
+def test_questions_in_everyday_wording(text: str) -> None:
+    assert detect(text).intent is Intent.QUESTION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "«Где наши деньги?» — спрашивали пикетчики у офиса в понедельник",
+        "Вопрос не в том, вырастут ли ставки, а когда, считает экономист",
+        "сусідка весь час питає де я купила пальто",
+        "я у меня другой оператор, не подскажу",
+        "Як я переніс усе життя в один застосунок: тред",
+        "who would have thought that the little shop would grow",
+        "do you people even read the tickets?!",
+    ],
+)
+def test_told_questions_ask_nothing(text: str) -> None:
+    assert detect(text).intent is not Intent.QUESTION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ни одной проблемы за шесть лет",
+        "претензій не маю, все вирішили",
+        "three years, not a single outage, thank you",
+        "молодец курьер, привёз раньше срока",
+    ],
+)
+def test_denied_blame_is_no_complaint(text: str) -> None:
+    assert detect(text).intent is Intent.PRAISE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ATM on Mill Road has been out of order since Monday.",
+        "Заказывал зелёный чехол, привезли серый.",
+        "Пуші не приходять",
+    ],
+)
+def test_a_report_in_neutral_words_is_a_complaint_whatever_the_tone(text: str) -> None:
+    assert detect(text).intent is Intent.COMPLAINT
+    assert detect(text, tone=(0.1, 0.8, 0.1)).intent is Intent.COMPLAINT
+
+
+def test_the_tone_never_makes_or_breaks_a_question() -> None:
+    text = "Подскажите, когда заработает приложение?"
+    asked = [detect(text, tone=tone) for tone in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))]
+    assert [result.intent for result in asked] == [Intent.QUESTION] * 2
+
+
+def test_only_what_is_said_of_the_target_praises_or_complains() -> None:
+    text = "Норвик потерял посылку, а Белком спасибо, выручил"
+    assert detect(text, "Белком", about="спасибо, выручил").intent is Intent.PRAISE
+    assert detect(text, "Норвик", about="потерял посылку").intent is Intent.COMPLAINT
+
+
+def test_news_about_a_court_raises_no_flag() -> None:
+    assert detect("Суд признал оператора виновным, акции компании просели").flags == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "Приложение не работает третий день",
         "Списали деньги дважды и никто не отвечает",
         "Ужасный сервис, хамят на кассе",

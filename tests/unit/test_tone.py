@@ -18,6 +18,7 @@ import pytest
 from crawler.errors import ModelUnavailable
 from crawler.model import Tone
 from sentiment import Analyser
+from sentiment.cues import version
 from sentiment.prepare import LONG_TEXT, TARGET_MARK, WINDOW, mark_target, voter_text, window
 from sentiment.tone import DEFAULT_FOLDER, LABELS, ToneModel
 
@@ -50,6 +51,20 @@ CLEAR = [
 @pytest.mark.parametrize(("text", "tone"), CLEAR)
 def test_clear_cases(analyser: Analyser, text: str, tone: Tone) -> None:
     assert analyser.analyse([text], [None])[0].tone is tone
+
+
+@pytest.mark.parametrize("text", ["Norvik is not good", "Norvik не надёжный", "Norvik не удобный", "Norvik не зручний"])
+def test_denied_praise_is_not_positive(analyser: Analyser, text: str) -> None:
+    assert analyser.analyse([text], ["Norvik"])[0].tone is not Tone.POSITIVE
+
+
+def test_more_marks_change_nothing(analyser: Analyser) -> None:
+    one, many = analyser.analyse(["Рада собирается в четверг!", "Рада собирается в четверг!!!!!"], [None, None])
+    assert one.tone_scores == many.tone_scores
+
+
+def test_the_name_changes_with_the_wording(analyser: Analyser) -> None:
+    assert analyser.name.endswith("." + version())
 
 
 def test_an_analysis_is_complete(analyser: Analyser) -> None:
