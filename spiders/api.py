@@ -99,7 +99,7 @@ class ApiSpider(SourceSpider):
         # Oldest first, cut off by the page budget: going on behind the overlap would never get ahead of it.
         ahead = settings.order == "oldest" and known.get("open")
         values = first_values(settings, asking, newest, 0.0 if ahead else settings.overlap)
-        request = request_of(settings, values, settings.otherwise[route - 1] if route else None)
+        request = request_of(settings, values, self._way(route))
         request.meta.update(values=values, chain=chain, route=route, asking=dict(asking))
         return request
 
@@ -121,6 +121,9 @@ class ApiSpider(SourceSpider):
         if response.meta.get("hop", 0) < 2:
             yield from self._deeper(response, answer)
 
+    def _way(self, route: int) -> Route | None:
+        return self.settings_.otherwise[route - 1] if route else None
+
     def _next(self, response: Response, answer: _Answer) -> Request | None:
         settings, values = self.settings_, self._values(response)
         following_ = following(settings, response, answer.data, answer.shown, values)
@@ -129,10 +132,11 @@ class ApiSpider(SourceSpider):
         if isinstance(following_, str):
             request = self.next_page(following_, headers=request_of(settings, values).headers)
         else:
-            made = request_of(settings, {**values, **following_})
+            made = request_of(settings, {**values, **following_}, self._way(int(response.meta.get("route", 0))))
             request = self.next_page(made.url, method=made.method, headers=made.headers, body=made.body)
         now = following_ if isinstance(following_, dict) else {}
         request.meta.update(values={**values, **now}, asking=response.meta.get("asking", {}))
+        request.meta["route"] = response.meta.get("route", 0)
         return request
 
     def _deeper(self, response: Response, answer: _Answer) -> Iterator[Request]:
@@ -308,7 +312,7 @@ class ApiSpider(SourceSpider):
         chain = self._chain(response)
         if chain not in self._walks:
             walk = ApiWalk(self._budget, self._remembered(chain), self.settings_.order)
-            walk.overlap = self.settings_.overlap
+            walk.overlap, walk.always = self.settings_.overlap, "deeper" not in response.meta
             self._walks[chain] = walk
         return self._walks[chain]
 
@@ -334,6 +338,10 @@ class ApiSpider(SourceSpider):
 
     def _onward(self, response: Response, reading: Reading, outcomes: Mapping[PostOutcome, int]) -> list[Request]:
         wanted = super()._onward(response, reading, outcomes)
+        walk = self._walk(response)
+        if isinstance(walk, ApiWalk) and walk.cut:
+            why = f"{response.url}: more new posts than {self._budget} pages hold; the oldest of them were not read"
+            self._found(Finding(Verdict.TOO_BIG, f"{why}: raise `pages`, or crawl more often (`every`)"))
         if wait := self._asked_to_wait(response):
             if wait > polite.LONG_WAIT:
                 self.retry_after = max(wait, self.retry_after or 0.0)
@@ -365,7 +373,8 @@ class ApiSpider(SourceSpider):
         return super()._refused(response, named or api_answer.refused(response, data) or finding)
 
     def _prepared(self, request: Request, depth: int, resume: bool = True) -> Request:
-        prepared = super()._prepared(request, depth, resume=False)
+        # A list of posts is no deeper than its first page, whatever was asked before it.
+        prepared = super()._prepared(request, 0 if "asking" in request.meta else depth, resume=False)
         url = prepared.url
         for name, secret in self.settings_.secrets.items():
             url = with_parameter(url, name, secret.get_secret_value())

@@ -101,7 +101,9 @@ def request_of(settings: ApiSettings, values: Values, route: Route | None = None
     headers.setdefault("Accept", "application/json, */*;q=0.5")
     where = route or settings
     url = address(settings.url, where.path, where.query, values)
-    if (paging := settings.paging).param and route is None and (at := values.get(paging.by)) is not None:
+    paging, at = settings.paging, values.get(settings.paging.by)
+    # Another way, such as a feed, may know no pages: its first one goes without a number.
+    if paging.param and at is not None and (route is None or at not in (paging.first, 0)):
         url = with_parameter(url, paging.param, at)
     if settings.method == "GET" or route is not None:
         return Request(url, headers=headers)

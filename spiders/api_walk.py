@@ -28,6 +28,8 @@ class ApiWalk(Walk):
     pinned: set[str] = field(default_factory=set)
     newest: datetime | None = None
     now: datetime | None = None
+    # The page budget ended before the posts of the last run were reached: some new ones stay unread.
+    cut: bool = False
 
     def learn(self, dated: Mapping[str, datetime | None], pinned: set[str], now: datetime) -> None:
         """Takes in what a page says of its posts beside what they are."""
@@ -46,7 +48,9 @@ class ApiWalk(Walk):
         self.newest = max([*dates, *([self.newest] if self.newest else [])], default=None)
         if self.order == "oldest":
             return self._place(self.newest, self.top) | ({"open": True} if goes_on else {})
-        if not goes_on or self.pages >= self.budget or self.settled(ordinary):
+        settled = self.settled(ordinary)
+        self.cut = goes_on and not settled and self.pages >= self.budget and self.known is not None
+        if not goes_on or self.pages >= self.budget or settled:
             return self._place(self.newest, self.top)
         return {**{name: self.state[name] for name in ("newest", "top") if name in self.state}, "open": True}
 

@@ -353,7 +353,7 @@ class SourceSpider(scrapy.Spider):
         goes_on = any(request.meta.get("paging") for request in reading.requests)
         walk, chain = self._walk(response), self._chain(response)
         state = walk.page(response.url, reading.posts, goes_on)
-        if goes_on or walk.pages > 1 or self._remembered(chain):
+        if goes_on or walk.pages > 1 or walk.always or self._remembered(chain):
             moved["_walks"] = keep_walk(moved.get("_walks", {}), chain, state, main=not response.meta.get("hop"))
         return moved if moved != self.cursor_ else None
 

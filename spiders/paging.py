@@ -71,6 +71,8 @@ class Walk:
     barren: int = 0
     top: list[str] = field(default_factory=list)
     upwards: bool = False
+    # Whether the place is remembered also where one page holds everything.
+    always: bool = False
 
     def page(self, url: str, posts: Sequence[Post], goes_on: bool) -> dict[str, Any]:
         """Takes one page in before it is stored; returns what the cursor must hold once these posts are stored."""

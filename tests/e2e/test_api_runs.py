@@ -218,3 +218,29 @@ def test_oldest_first_goes_on_where_the_budget_ended(site: RoughSite) -> None:
     asking = job(site, query={"since": "{since}"}, since={"time": "unix"}, order="oldest", pages=2, overlap="1h")
     *_, last = run(asking, asking, asking, asking)
     assert (last["verdict"], set(last["ids"])) == ("ok", ids(range(1, 48)))
+
+
+def test_more_new_posts_than_the_budget_holds_are_no_secret(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 11))
+    site.routes["/tickt"] = lambda request: (api.say(*range(11, 61)), request.send("grown"))[1]  # type: ignore[func-returns-value]
+    short = job(site, pages=2)
+    first, _, second, third = run(short, tick(site), short, short)
+    assert (first["verdict"], second["verdict"], third["verdict"]) == ("ok", "too_big", "ok")
+    assert "raise `pages`" in second["error"]
+
+
+def test_the_rules_of_the_place_choose_the_way(site: RoughSite) -> None:
+    """The first way is closed by the rules, so it is not even tried; the place of the list is remembered."""
+    api = ApiDouble(site, "page")
+    api.say(*range(1, 31))
+    site.routes["/rules"] = lambda request: request.send('{"lists": "closed"}', "application/json")
+    ask = {"path": "/rules", "when": "lists != 'closed'"}
+    asking = job(site, path="/closed", ask=ask, otherwise=[{"path": "/api/posts"}])
+    first, again = run(asking, asking)
+    assert (first["verdict"], first["new"], again["new"]) == ("ok", 30, 0)
+    assert "/closed" not in site.asked
+    assert first["cursor"]["_walks"]["api?"]["newest"]
+    nowhere = {**job(site, path="/closed", ask=ask), "name": "nowhere"}
+    [told] = run(nowhere)
+    assert (told["verdict"], "leave no way" in told["error"]) == ("blocked", True), told["error"]
