@@ -109,7 +109,8 @@ def _person(name: str | None, handle: str | None, url: str | None) -> dict[str, 
     called = next((word for word in (handle, name) if word and fold(word).strip().lstrip("@") not in _NOBODY), None)
     if called is None:
         return {}
-    identity = fold(handle).lstrip("@").strip() if handle else url
+    # An address alone may be everybody's: some sites link all authors to one page.
+    identity = fold(handle).lstrip("@").strip() if handle else f"{url} {fold(called)}" if url else None
     return {"author": called, "author_id": fit(identity) if identity else None}
 
 

@@ -44,6 +44,14 @@ def test_a_known_author_goes_on_in_another_thread(world: World) -> None:
     assert len(tickets(world)) == 1
 
 
+def test_an_address_that_all_authors_share_is_nobodys(world: World) -> None:
+    for number, name in enumerate(["Олена", "Іван", "Олена"], 1):
+        by = Author(name, url="https://site.example/users")
+        world.shows(world.post(f"neg93 біда номер {number}", number, by=by, thread=f"t{number}"))
+        world.judge()
+    assert sorted(len(it.mention_ids) for it in tickets(world)) == [1, 2]
+
+
 @pytest.mark.parametrize("name", ["Гость", "Анонім", "guest", "Користувач Facebook"])
 def test_names_that_anybody_has_join_nobody(world: World, name: str) -> None:
     by = Author(name, handle=name)
