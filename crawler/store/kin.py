@@ -106,7 +106,8 @@ def _places(**names: str | None) -> dict[str, str | None]:
 
 def _person(name: str | None, handle: str | None, url: str | None) -> dict[str, str | None]:
     """What the author is called, and what tells him from all others on the site; None for names that anybody has."""
-    called = next((word for word in (handle, name) if word and fold(word).strip().lstrip("@") not in _NOBODY), None)
+    handle, name = (word if word and fold(word).strip().lstrip("@") not in _NOBODY else None for word in (handle, name))
+    called = handle or name
     if called is None:
         return {}
     # An address alone may be everybody's: some sites link all authors to one page.

@@ -44,6 +44,12 @@ def test_a_known_author_goes_on_in_another_thread(world: World) -> None:
     assert len(tickets(world)) == 1
 
 
+def test_a_handle_that_anybody_has_is_nobodys(world: World) -> None:
+    for number, name in enumerate(["Олена", "Іван"], 1):
+        world.shows(world.post(f"neg93 біда номер {number}", number, by=Author(name, handle="@guest"), thread="t1"))
+    assert world.judge().ticketed == 2
+
+
 def test_an_address_that_all_authors_share_is_nobodys(world: World) -> None:
     for number, name in enumerate(["Олена", "Іван", "Олена"], 1):
         by = Author(name, url="https://site.example/users")
