@@ -100,8 +100,9 @@ class FileSpider(SourceSpider):
         except OSError as error:
             why = f"{path}: cannot be read: {error.strerror or error}; correct `path`, or let the service read it"
             self._found(Finding(Verdict.FAILED, why))
-        for nothing in ():  # there is nothing to fetch
-            yield nothing
+        nothing: tuple[Request, ...] = ()
+        for request in nothing:  # a file needs no request, and still this is an iterator of them
+            yield request
 
     def _unread(self, path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Pieces that were not read yet: of a file that grew its end, of another one all."""
