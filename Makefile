@@ -33,7 +33,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 unit: $(VENV)/dev
-	$(BIN)/pytest -q tests/unit tests/test_floors.py -m "not postgres and not process"
+	$(BIN)/pytest -q tests/unit tests/test_floors.py -m "not postgres and not process and not model and not property and not slow"
 
 test: $(VENV)/dev browser servers check
 	$(BIN)/pytest

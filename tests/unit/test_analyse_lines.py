@@ -9,6 +9,8 @@ import pytest
 
 from crawler.app.analysing import BATCH, analyse_lines
 
+pytestmark = pytest.mark.model
+
 FIELDS = {
     "id", "language", "tone", "tone_scores", "intent", "intent_scores", "intent_reason", "flags", "confidence", "sure",
     "truncated", "model",

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from e2e.checker import Difference, check
 
+pytestmark = pytest.mark.slow
+
 MICROS = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 TABLES = """
 CREATE TABLE posts (id, url, title, text, version, author_name, published_at, rating, site);

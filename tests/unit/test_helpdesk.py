@@ -17,6 +17,8 @@ from crawler.net.http import HttpClient
 from sinks.base import Tools
 from sinks.webhook import Webhook
 
+pytestmark = pytest.mark.slow
+
 SECRET = "not much of a secret"
 
 

@@ -21,6 +21,8 @@ from console.server import build
 from crawler.app import App, hooks, now
 from crawler.model import Remote, TicketStatus
 
+pytestmark = pytest.mark.slow
+
 SECRET, OLD = "door-secret", "the one before"
 
 

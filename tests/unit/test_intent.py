@@ -12,6 +12,8 @@ import pytest
 from crawler.model import Intent
 from sentiment.intent import detect
 
+pytestmark = pytest.mark.model
+
 HOSTILE = [
     "a" * 65536,
     "@" * 65536,

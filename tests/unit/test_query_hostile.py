@@ -14,6 +14,8 @@ from crawler.matching import Facts, Matcher, explain, parse
 from crawler.model import Brand, Entity, EntityKind
 from crawler.text import clean_text, fold
 
+pytestmark = pytest.mark.property
+
 LONG = 65536
 PATIENCE = 20.0
 

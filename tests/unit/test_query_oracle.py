@@ -15,6 +15,8 @@ from crawler.matching import Facts, Matcher, parse
 from crawler.model import Brand
 from crawler.text import fold
 
+pytestmark = pytest.mark.property
+
 WORDS = ("alpha", "alphabet", "beta", "betamax", "gamma", "omega", "x9", "don't", "ёлка9")
 GLOBS = ("alpha*", "*max", "be*a", "*ega*", "al*bet", "don*")
 SEPARATORS = (" ", " ", " ", ", ", " - ", "; ", "\n", "  ", " «", "» ", " \u200b", "-", " … ")

@@ -9,6 +9,8 @@ import pytest
 
 from sentiment import Analyser, evaluate
 
+pytestmark = pytest.mark.model
+
 SETS = Path(__file__).parent.parent / "sentiment_sets"
 LANGUAGES = evaluate.LANGUAGES
 

@@ -22,6 +22,8 @@ from sentiment.cues import version
 from sentiment.prepare import LONG_TEXT, TARGET_MARK, WINDOW, mark_target, voter_text, window
 from sentiment.tone import DEFAULT_FOLDER, LABELS, ToneModel
 
+pytestmark = pytest.mark.model
+
 MAX_BYTES = 40 * 1024 * 1024
 
 

@@ -10,6 +10,8 @@ import pytest
 from crawler.model import Intent, Tone
 from sentiment import Analyser, clauses, compare, toward
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def analyser() -> Analyser:
