@@ -1,9 +1,9 @@
-# make demo  - see it work; make test - all tests; make check - lint, types, floors; make bench - the figures
+# make demo  - see it work; make test - all tests; make check - lint, types, floors; make bench - the figures; make torture - some hours of kills
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test unit check bench clean browser servers
+.PHONY: help demo test unit check bench torture clean browser servers
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,6 +37,9 @@ unit: $(VENV)/dev
 
 test: $(VENV)/dev browser servers check
 	$(BIN)/pytest
+
+torture: $(VENV)/dev
+	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 1000 --deliveries 100000
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks

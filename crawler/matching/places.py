@@ -21,7 +21,8 @@ _LETTERS = [chr(p) for low, high in ("az", "ßɏ", "άώ", "аџ", "ґґ") for p
 
 
 def _odd() -> re2.Set:
-    """Finds (0) two scripts side by side, a digit that looks like a letter between letters, a letter thrice in a row; (1) open scripts."""
+    """Finds (0) two scripts side by side, a digit that looks like a letter between letters, a letter thrice in
+    a row; (1) open scripts."""
     beside = [f"[{one}][{other}]" for one in _SCRIPTS for other in _SCRIPTS if one != other]
     letters = "".join(_SCRIPTS)
     thrice = [f"{letter}{{3}}" for letter in _LETTERS if letter.isalpha()]

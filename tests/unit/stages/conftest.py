@@ -7,15 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emptied import emptied
 from stage_kit import World
+
+from crawler.store import Store
+
+
+@pytest.fixture(scope="session")
+def open_store(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One open store for all tests of the stages."""
+    path = tmp_path_factory.mktemp("stages") / "stages.db"
+    shutil.copyfile(sqlite_template, path)
+    with Store.open(f"sqlite:///{path}", durable=False, now=World.clock) as store:
+        yield store
 
 
 @pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
+def world(open_store: Store) -> Iterator[World]:
     """A fresh world; its books must balance at the end."""
-    path = tmp_path / "stages.db"
-    shutil.copyfile(sqlite_template, path)
-    world = World(f"sqlite:///{path}")
+    world = World(open_store)
     yield world
-    assert world.gaps() == ()
-    world.store.close()
+    gaps = world.gaps()
+    emptied(open_store)
+    assert gaps == ()

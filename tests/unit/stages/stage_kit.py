@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from crawler.config.blocks import RuleBlock, UrgentIf
 from crawler.matching import Matcher
@@ -48,11 +48,19 @@ def _share(text: str, word: str) -> float:
 
 
 class World:
-    """The store with helpers."""
+    """The store with helpers. One at a time: the store behind it stays open, since its statements compile once."""
 
-    def __init__(self, url: str) -> None:
-        self.model, self.at = Model(), datetime.now(UTC)
-        self.store = Store.open(url, durable=False, now=self.now)
+    current: ClassVar[World]
+
+    @classmethod
+    def clock(cls) -> datetime:
+        """The time of the world that is."""
+        return cls.current.at
+
+    def __init__(self, store: Store) -> None:
+        """`store` is empty, and its clock is `World.clock`."""
+        self.model, self.at, self.store = Model(), datetime.now(UTC), store
+        World.current = self
         self.store.config.sync("one", "", [BRAND], [SourceRow("src", "feed", {}, domain="d")])
 
     def now(self) -> datetime:

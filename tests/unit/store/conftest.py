@@ -6,11 +6,11 @@ The store behind it stays open for the whole session, since SQLAlchemy compiles 
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emptied import emptied
 from postgres_server import PostgresServer
 from store_kit import Clock, World
 
@@ -48,19 +48,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     yield World(store, CLOCK)
     gaps = World(store, CLOCK).gaps()
     if request.param == "sqlite":
-        _empty(store)
+        emptied(store)
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
         server.clean(store.url)
     assert gaps == ()
-
-
-def _empty(store: Store) -> None:
-    connection = sqlite3.connect(str(store.path), timeout=30)
-    with connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'")
-        names = [name for (name,) in tables]
-        # The triggers fill these two while the others are emptied.
-        for name in sorted(names, key=lambda name: name.startswith("gone_")):
-            connection.execute(f"DELETE FROM {name}")
-    connection.close()
