@@ -23,7 +23,7 @@ def _reports() -> None:
 
 @group.command("digest")
 def report_digest(
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    brand: Annotated[str | None, typer.Option("--brand", help="The brand's name; all when absent.")] = None,
     day: Annotated[
         str | None, typer.Option("--day", help="A local day: 2026-11-22; the last 24 hours if absent.")
     ] = None,
@@ -35,9 +35,11 @@ def report_digest(
     from crawler.app.digesting import digest_of
 
     app = App.load(config)
-    digest = digest_of(app, brand, day)
-    if as_json:
-        emit({"brand": brand, "subject": digest.subject, "lines": list(digest.lines)})
-    else:
-        print("\n".join([digest.subject, "", *digest.lines]))
+    names = [brand] if brand else [it.name for it in app.config.brands]
+    for number, name in enumerate(names):
+        digest = digest_of(app, name, day)
+        if as_json:
+            emit({"brand": name, "subject": digest.subject, "lines": list(digest.lines)})
+        else:
+            print("\n" * (number > 0) + "\n".join([digest.subject, "", *digest.lines]))
     app.close()
