@@ -56,12 +56,12 @@ def as_row(row_id: Any, analysis: Analysis) -> dict[str, Any]:
         "tone_scores": _rounded(analysis.tone_scores),
         "intent": analysis.intent.value,
         "intent_scores": _rounded(analysis.intent_scores),
-        "intent_reason": analysis.intent_reason,
         "flags": list(analysis.flags),
         "confidence": round(analysis.confidence, 4),
         "sure": analysis.confidence >= SURE,
-        "truncated": analysis.truncated,
         "model": analysis.model,
+        "intent_reason": analysis.intent_reason,
+        "truncated": analysis.truncated,
     }
 
 

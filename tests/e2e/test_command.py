@@ -41,6 +41,7 @@ PREVIEW = (
 )  # fmt: skip
 ANALYSIS = (
     "id", "language", "tone", "tone_scores", "intent", "intent_scores", "flags", "confidence", "sure", "model",
+    "intent_reason", "truncated",
 )  # fmt: skip
 TABLES = (
     "documents",

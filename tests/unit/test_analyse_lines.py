@@ -12,8 +12,8 @@ from crawler.app.analysing import BATCH, analyse_lines
 pytestmark = pytest.mark.model
 
 FIELDS = {
-    "id", "language", "tone", "tone_scores", "intent", "intent_scores", "intent_reason", "flags", "confidence", "sure",
-    "truncated", "model",
+    "id", "language", "tone", "tone_scores", "intent", "intent_scores", "flags", "confidence", "sure",
+    "model", "intent_reason", "truncated",
 }  # fmt: skip
 
 
