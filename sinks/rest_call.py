@@ -103,8 +103,18 @@ class RestClient(HttpSink):
             )
             if answer.status != 401 or not session or attempt == 2:
                 break
-            self._session = None  # it ran out; a 401 stored nothing
+            self._ended(session)  # a 401 stored nothing
         return answer
+
+    def _ended(self, headers: Mapping[str, str]) -> None:
+        """Forget the session that these headers carry, unless another thread has opened a new one already."""
+        with self._logging_in:
+            if self._session is not None and headers == self._carrying(self._session):
+                self._session = None
+
+    def _carrying(self, session: str) -> dict[str, str]:
+        sends = self.settings.login.sends if self.settings.login else {}
+        return {name: text.replace("{session}", session) for name, text in sends.items()}
 
     def _session_headers(self) -> dict[str, str]:
         login = self.settings.login
@@ -113,8 +123,7 @@ class RestClient(HttpSink):
         with self._logging_in:
             if self._session is None:
                 self._session = self._logged_in(login)
-            session = self._session
-        return {name: text.replace("{session}", session) for name, text in login.sends.items()}
+            return self._carrying(self._session)
 
     def _logged_in(self, login: Login) -> str:
         headers = joined({"Accept": "application/json"}, self.headers(), _open(login.headers))
@@ -131,7 +140,9 @@ class RestClient(HttpSink):
         except InDoubt as error:
             raise Transient(f"login: {error}", error.retry_after) from None
         if not 200 <= answer.status < 300:
-            raise self._error(None, answer, "login")
+            refused = self._error(None, answer, "login")
+            # Nothing was asked for yet: a login that fails leaves no doubt.
+            raise Transient(str(refused), refused.retry_after) if isinstance(refused, InDoubt) else refused
         session = scalar(in_answer(answer, login.session))
         if session is None:
             raise Permanent(f"the login answered nothing at {login.session!r}")

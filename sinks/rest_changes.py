@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sinks.rest import Rest
 
 _CONFLICTS = 3
+_QUOTE = re.compile(r"</?blockquote\b[^<>]*>", re.IGNORECASE)
+_QUOTED_LINE = re.compile(r"(?m)^[ \t]*(?:>|&gt;).*$")
 _ZONES = timedelta(hours=14)
 _UNMET = (412, 428)
 _SAYS = frozenset("comment html_comment text_comment markdown_comment comment_indented priority status".split())
@@ -79,6 +82,9 @@ class Changer:
             version = self._version() if guarded or "version" in call.names() else None
             extra = {"If-Match": version} if version and guarded else {}
             told = self.sink.send(call, self._values(version), extra=extra, also=_UNMET if self.settings.read else ())
+            if told.word == "missing":
+                gone = f"ticket {self.remote.id} is not there any more ({told.answer.status})"
+                raise self.sink.permanent(gone + self.sink.excerpt(told.answer))
             if told.answer.status not in _UNMET:
                 self._note(told)
                 return
@@ -158,7 +164,7 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
         if (
             not number
             or not isinstance(text, str)
-            or "mention-crawler:" in text
+            or "mention-crawler:" in own_words(text)
             or not holds(item, replies.only, values)
         ):
             continue
@@ -166,6 +172,17 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
         at = moment_of(in_item(item, replies.at)) if replies.at else None
         public = holds(item, replies.public, values)
         yield remote, Change(f"{remote.id}/reply/{number}", text, author=author, public=public, at=at)
+
+
+def own_words(text: str) -> str:
+    """`text` without what it quotes: an agent's answer by mail often carries ours, marker and all, below it."""
+    kept, depth, at = [], 0, 0
+    for tag in _QUOTE.finditer(text):
+        if depth == 0:
+            kept.append(text[at : tag.start()])
+        depth = max(0, depth + (-1 if tag[0].startswith("</") else 1))
+        at = tag.end()
+    return _QUOTED_LINE.sub("", "".join([*kept, text[at:] if depth == 0 else ""]))
 
 
 def holds(item: Any, match: Mapping[str, Any], values: Values) -> bool:

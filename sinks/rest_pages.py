@@ -139,8 +139,11 @@ class Lister:
             raise Transient(self.sink.mask(f"{self.sink.name}: {what}; is url right?"))
         with self.sink.named():
             found = items_in(told.answer, self.call.items)
+        if found is None and self.call.pages and self._total(told.answer, self.call.pages) == 0:
+            found = []
         if found is None:
-            raise Permanent(f"{self.sink.name}: the answer has no list at {self.call.items!r}")
+            hint = f"where it is left out when it is empty, write {self.call.items}.*"
+            raise Permanent(f"{self.sink.name}: the answer has no list at {self.call.items!r}; {hint}")
         return told.answer, found
 
 

@@ -152,7 +152,7 @@ def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
         return [match.group(1) if match.re.groups else match.group(0) for match in found]
     whole = answer.json() if answer.body.strip() else None
     if whole is not None and not _walked(whole, rest):
-        return [] if any(name or step == "*" for name, step in steps(rest)) else None
+        return [] if any(name or step == "*" for name, step in steps(rest)) or _says_nothing(whole, rest) else None
     data = None if whole is None else in_json(whole, rest)
     if isinstance(data, Mapping):
         values = list(data.values())
@@ -161,6 +161,17 @@ def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
     if data is None:
         return []
     return list(data) if isinstance(data, list) else None
+
+
+def _says_nothing(data: Any, path: str) -> bool:
+    """Whether the path ends at an empty `{}` or `[]`: many servers leave a list out that has no items."""
+    values = [data]
+    for name, step in steps(path):
+        below = [found for value in values for found in _below(value, name, step)]
+        if not below:
+            break
+        values = below
+    return values in ([{}], [[]])
 
 
 def scalar(value: Any) -> str | None:

@@ -138,6 +138,14 @@ def test_waiting_headers_of_their_own(made: Made) -> None:
         assert caught.value.retry_after == wait
 
 
+def test_a_change_of_a_ticket_that_is_gone_is_not_lost_in_silence(made: Made) -> None:
+    desk, sink = made(PaperDesk, meaning={"404": "missing"})
+    remote = sink.create(ticket())
+    desk.handle = lambda call: Said(200, "") if call.method == "GET" else Said(404, "no such ticket", "text/plain")
+    with pytest.raises(Permanent, match="ticket 1000 is not there any more"):
+        sink.update(remote, Change("mc-1/c", comment="Ще одна"))
+
+
 def test_a_lagging_index_is_waited_for(made: Made) -> None:
     desk, sink = made(SlowIndexDesk)
     sink.create(ticket())
@@ -215,10 +223,12 @@ def test_what_changed_there_comes_back(made: Made) -> None:
         {"id": 1, "words": "Вибачте!", "hidden": False, "who": {"name": "Олег"}},
         {"id": 2, "words": "between us", "hidden": True, "who": {"name": "Олег"}},
         {"id": 3, "words": "ours mention-crawler:mc-1/x", "hidden": False},
+        {"id": 4, "words": "Повернули.\n> скарга\n> mention-crawler:mc-1", "hidden": False},
     ]
     told = list(sink.changes(NOW))
     assert {remote.id for remote, _ in told} == {"1000"}
-    state, public, private = (change for _, change in told)
+    state, public, private, quoting = (change for _, change in told)
+    assert str(quoting.comment).startswith("Повернули.") and quoting.public
     assert (state.status, state.at) == (TicketStatus.SOLVED, NOW)
     assert (public.comment, public.author, public.public) == ("Вибачте!", "Олег", True)
     assert (private.comment, private.public) == ("between us", False)

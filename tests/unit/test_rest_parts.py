@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from crawler.errors import Transient
 from crawler.model import Priority, Ticket
 from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpAnswer, HttpClient
@@ -21,7 +22,7 @@ from sinks.base import Sink, Tools
 from sinks.http import is_html
 from sinks.rest import Rest, _same
 from sinks.rest_call import joined
-from sinks.rest_changes import _has_no_zone, moment_of
+from sinks.rest_changes import _has_no_zone, moment_of, own_words
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import like, meaning_of, wait_of
 from sinks.rest_pick import in_answer, in_json, items_in
@@ -162,6 +163,10 @@ def test_lists_of_every_shape() -> None:
     assert items_in(answer({"items": {"7": {"id": 7}, "8": {"id": 8}}}), "json:items") == [{"id": 7}, {"id": 8}]
     assert items_in(answer({"items": None}), "json:items") == []
     assert items_in(answer({"error": "x"}), "json:items") is None
+    assert items_in(answer({}), "json:items") == items_in(answer([]), "json:items") == []
+    assert items_in(answer({"_embedded": {}, "page": 1}), "json:_embedded.items") == []
+    assert items_in(answer({"data": None, "errors": []}), "json:data.items") is None
+    assert items_in(answer({"data": {"a": 1}}), "json:data.items") is None
     assert items_in(answer({"pages": []}), "json:pages.*.items") == []
     assert items_in(answer("a|1\nb|2"), r"text:(?m)^\w\|\d$") == ["a|1", "b|2"]
 
@@ -279,6 +284,45 @@ def test_a_session_is_opened_once_and_again_when_it_ran_out(sessions: str) -> No
         assert [sink.create(TICKET).id for _ in range(5)] == ["1"] * 5
     assert [path for path, _ in Sessions.seen].count("/login") == 3
     assert sink.mask("session-2 was refused") == "*** was refused"
+
+
+def test_a_session_that_another_thread_opened_is_not_thrown_away(sessions: str) -> None:
+    login = {"path": "/login", "body": {"user": "robot"}, "session": "json:token", "sends": {"X-Session": "{session}"}}
+    settings = Rest.Settings.model_validate({**BLOCK, "url": sessions, "login": login})
+    with HttpClient(EgressPolicy((ipaddress.ip_network("127.0.0.0/8"),))) as http:
+        sink = Rest("desk", settings, Tools(http))
+        sink.create(TICKET)
+        Sessions.left, ask, others = 0, http.request, [TICKET]
+
+        def beside(method: str, url: str, **options: Any) -> HttpAnswer:
+            said = ask(method, url, **options)
+            if said.status == 401 and others:
+                sink.create(others.pop())
+            return said
+
+        http.request = beside  # type: ignore[method-assign]
+        sink.create(TICKET)
+    assert [path for path, _ in Sessions.seen].count("/login") == 2
+
+
+def test_a_login_that_fails_leaves_no_doubt(sessions: str) -> None:
+    login = {"path": "/login", "session": "json:token", "sends": {"X-Session": "{session}"}}
+    settings = Rest.Settings.model_validate({**BLOCK, "url": sessions, "login": login})
+    with HttpClient(EgressPolicy((ipaddress.ip_network("127.0.0.0/8"),))) as http:
+        sink = Rest("desk", settings, Tools(http))
+        http.request = lambda *_, **__: answer("busy", 502)  # type: ignore[method-assign]
+        with pytest.raises(Transient) as caught:
+            sink.create(TICKET)
+    assert type(caught.value) is Transient
+
+
+def test_what_is_quoted_is_not_said() -> None:
+    ours = "mention-crawler:mc-1"
+    assert ours in own_words(f"Text\n\n{ours}")
+    assert ours in own_words(f"<blockquote>a</blockquote><p>b</p>{ours}")
+    assert ours not in own_words(f"We paid it back.\n\n> Hello\n> {ours}\n")
+    assert own_words(f"<p>Paid</p><BLOCKQUOTE a=1>x<blockquote>y</blockquote>{ours}</BLOCKQUOTE>").startswith("<p>Paid")
+    assert ours not in own_words(f"<p>Paid</p><BLOCKQUOTE a=1>x<blockquote>y</blockquote>{ours}</BLOCKQUOTE>")
 
 
 def test_what_counts_as_arrived() -> None:
