@@ -62,6 +62,9 @@ def found(kind: EntityKind, name: str, text: str) -> list[str]:
         ("Ранкова Зоря", "#Ранкова_Зоря", "Ранкова_Зоря"),
         ("Ранкова Зоря", "see rankova_zoria", "rankova_zoria"),
         ("Lifebell", "лайфбелл і лайфбел", "лайфбел"),
+        ("Ранкова Зоря", "ask @rankovazoria!", "@rankovazoria"),
+        ("Lifebell", "cc @LifeBell, please", "@LifeBell"),
+        ("Лотос Такси", "вызвал Лотос.Такси", "Лотос.Такси"),
     ],
 )
 def test_a_brand_is_found_as_people_write_it(name: str, text: str, form: str) -> None:
@@ -85,6 +88,8 @@ def test_a_brand_is_found_as_people_write_it(name: str, text: str, form: str) ->
         ("@lotos", "mail info@lotos.example and @lotos.fans"),
         ("=Лотос", "до Лотоса далеко"),
         ("Ранкова Зоря", "Ранкове зоряне небо"),
+        ("Lifebell", "mail info@lifebell.example, x@lifebell and @lifebell.fans and @lifebell_fans"),
+        ("=Lifebell", "cc @lifebell"),
     ],
 )
 def test_a_near_miss_is_left_alone(name: str, text: str) -> None:
@@ -102,6 +107,9 @@ def test_a_near_miss_is_left_alone(name: str, text: str) -> None:
         ("«ЗОРЯ», ТОВ", "«ЗОРЯ», ТОВ"),
         ("ТОВ ФК «Зоря»", "ТОВ ФК «Зоря»"),
         ("ТОВ «Фінансова компанія «Зоря»", "ТОВ «Фінансова компанія «Зоря»"),
+        ("he said “sue Zoria LLC” and left", "Zoria LLC"),
+        ("Zoria LLC's letter", "Zoria LLC"),
+        ("from “Zoria LLC” today", "“Zoria LLC”"),
     ],
 )
 def test_a_legal_entity_is_found_beside_its_legal_form(text: str, form: str) -> None:
@@ -111,6 +119,11 @@ def test_a_legal_entity_is_found_beside_its_legal_form(text: str, form: str) -> 
 @pytest.mark.parametrize("text", ["зоря сходить", "ПАТ «Зоря»", "ТОВ «Зоря Плюс»", "ТОВ «Нова Зоря»", "АТ і зоря"])
 def test_another_legal_entity_is_left_alone(text: str) -> None:
     assert found(EntityKind.LEGAL, "ТОВ «Зоря»", text) == []
+
+
+def test_a_legal_name_is_found_hyphenated_and_romanised() -> None:
+    assert found(EntityKind.LEGAL, "ТОВ «Срібний Лотос»", "до ТОВ «Срібний-Лотос»") == ["ТОВ «Срібний-Лотос»"]
+    assert found(EntityKind.LEGAL, "ПАО «Лотос»", 'from PAO "Lotos" today') == ['PAO "Lotos"']
 
 
 @pytest.mark.parametrize("text", ["код 41273854", "ЄДРПОУ 4127 3854", "(41 27 38 54)", "№41273854", "UA41273854"])
@@ -187,6 +200,14 @@ def test_a_number_is_told_from_a_name() -> None:
         ("Ganna Moore", "Moore, Ganna"),
         ("Sean O'Dowd", "Sean O’Dowd"),
         ("Ivan Moroz", "Ivan Moroz—the owner"),
+        ("Бондар Вікторія", "Вікторії Бондар"),
+        ("Жук Ростислав", "Р. Жука"),
+        ("Белов Дмитрий", "Дмитрию Белову"),
+        ("Белов Дмитрий", "Д. Белов"),
+        ("Коваль Марина", "М. Коваль"),
+        ("Левко Жук", "Л. Жуком"),
+        ("Толстов Лев", "Льва Толстова"),
+        ("Дем'ян Лук'янчук", "Демьяна Лукьянчука"),
     ],
 )
 def test_a_person_is_found(name: str, text: str) -> None:

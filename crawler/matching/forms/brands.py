@@ -1,4 +1,4 @@
-"""Forms of trade marks: declined, glued, hyphenated, in the other script, as hashtag and @handle."""
+"""Forms of trade marks: declined, glued, hyphenated, joined by a dot, in the other script, as hashtag and @handle."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def brand(text: str, *, slips: bool = False) -> Name:
     forms = {plain(text), plain(text).strip(_OUTER), *_phrases(text)}
     if slips:
         forms |= {slip for form in list(forms) for slip in slipped(form) if len(form) > 3}
-    return Name(refold(forms), as_written)
+    return Name(refold(forms), _as_written_or_handle)
+
+
+def _as_written_or_handle(text: str, start: int, end: int, written: Written) -> Span | None:
+    return (_handle if text[start] == "@" else as_written)(text, start, end, written)
 
 
 def _tag(text: str) -> Name:
@@ -52,9 +56,11 @@ def _phrases(text: str) -> Iterator[str]:
     words = tuple(filter(None, map(plain, written)))
     if not words:
         return
-    yield "_".join(words)
+    yield from ("_".join(words), ".".join(words))
     if CYRILLIC.search(" ".join(words)):
         yield from _declined(words, many=bool(_COMPOUND.match(words[-1])))
+        if len(words) <= _LONGEST_GLUED:
+            yield from (".".join(phrase) for phrase in declined(words))
     if len(words) == 1 and (seam := _COMPOUND.match(words[0])):
         halves = (seam[1], seam[2])
         forms = declined(halves) if CYRILLIC.search(words[0]) else (halves,)
@@ -62,6 +68,7 @@ def _phrases(text: str) -> Iterator[str]:
     for phrase in _latin(words):
         yield from _joined(phrase)
         yield "_".join(phrase)
+        yield from ("@" + joint.join(phrase) for joint in ("", "_"))
     if not CYRILLIC.search(" ".join(words)) and LATIN.search(" ".join(words)):
         yield from _latin_declined(words)
     yield from _twins(written)

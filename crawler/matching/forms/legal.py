@@ -33,12 +33,12 @@ class _Legal:
         if self.trader:
             return self._trader(text, start, end, written, front)
         found = self.bare.place(text, start, end, written)
-        if found is None or _goes_on(text, start, end):
+        after = behind(text, found[1]) if found else None
+        if found is None or (after is None and _goes_on(text, start, end)):
             return None
         if front and front[0] in self.kinds:
             return front[1], _closed(text, found[1], front[1])
-        after = behind(text, found[1])
-        return (_opened(text, found[0]), after[1]) if after and after[0] in self.kinds else None
+        return _balanced(text, _opened(text, found[0]), after[1]) if after and after[0] in self.kinds else None
 
     def _trader(self, text: str, start: int, end: int, written: Written, front: tuple[str, int] | None) -> Span | None:
         """A sole trader is a person behind the legal form; a surname alone will do there, a namesake will not."""
@@ -70,10 +70,10 @@ def legal(text: str) -> Name:
 
 def _names(name: str) -> set[str]:
     words = tuple(word.strip("\"'<>,") for word in name.split())
-    forms = {name, name.replace('"', ""), " ".join(words)}
+    forms = {name, name.replace('"', ""), " ".join(words), "-".join(words)}
     forms |= {" ".join((*words[:n], '"' + words[n], *words[n + 1 :])) for n in range(1, len(words)) if words[n]}
     if CYRILLIC.search(name):
-        forms |= {" ".join(phrase) for phrase in declined(words)}
+        forms |= {joint.join(phrase) for phrase in declined(words) for joint in " -"}
         for language in LANGUAGES:
             for row in spelled(words, language)[: None if language in languages_of(name) else 2]:
                 forms.update(romanised(" ".join(row), language))
@@ -93,6 +93,12 @@ def _goes_on(text: str, start: int, end: int) -> bool:
 def _closed(text: str, end: int, start: int) -> int:
     """The closing quotation mark belongs to the name when it was opened within the span."""
     return end + 1 if text[end : end + 1] in tuple(QUOTES) and any(sign in text[start:end] for sign in QUOTES) else end
+
+
+def _balanced(text: str, start: int, end: int) -> Span:
+    """Without a quotation mark at the end that none opened: it is a possessive's, or that of a longer quotation."""
+    lone = text[end - 1] in QUOTES and not any(sign in text[start : end - 1] for sign in QUOTES)
+    return start, end - lone
 
 
 def _opened(text: str, start: int) -> int:

@@ -27,7 +27,9 @@ ANY_PATRONYMIC = re.compile(
 )
 _TITLES = frozenset("dr mr mrs ms prof sir jr sr пан пані г-н г-жа д-р др проф".split())
 PARTICLES = frozenset("van von der den de da di du del la le фон ван де ді да дер ля".split())
-_PERHAPS_SURNAME = re.compile(r"(?:[оеєё]ва?|[иіїы]на?|ий|ій|ый)$")
+# Not -ин, -ий, nor the short ones: Константин, Дмитрий, Лев, Ева, Любов, Левко are first names.
+_SURE_SURNAME = re.compile(r"^(?!любов$).{2,}[оеєё]ва?$|ый$")
+_SHORT_KO = re.compile(r"^[^-]{2,3}ко$")
 _SURNAME = re.compile(r"(?:енко|ченко|чук|щук|юк|ський|цький|зький|ська|цька|зька|ский|цкий|ская|цкая|ко|ець|ых|их)$")
 # Names of men that end like names of women: a closed class of the grammar, not a register of names.
 _MEN_IN_A = frozenset(
@@ -50,8 +52,8 @@ class Person:
 def people_of(text: str) -> list[Person]:
     """The ways to take a configured name apart, the likeliest first; none for a single word.
 
-    Given name first unless a comma, a patronymic at the end or the endings say otherwise; where an ending may be of
-    either part (Любов Ткач, Громов Глеб), both ways.
+    Given name first unless a comma, a patronymic at the end or the endings say otherwise; where these do not tell in a
+    Cyrillic name (Любов Ткач, Коваль Андрій), both ways.
     """
     inverted = "," in text
     words = [word for word in re.split(r"[\s.,]+", plain(text)) if word.strip("'\"-") and word not in _TITLES]
@@ -71,10 +73,10 @@ def people_of(text: str) -> list[Person]:
 def _two_words(first: str, second: str, *, inverted: bool) -> list[Person]:
     straight, turned = Person(first, "", second), Person(second, "", first)
     if inverted or (_SURNAME.search(first) and not _SURNAME.search(second)):
-        return [turned]
-    if not _PERHAPS_SURNAME.search(first) or _SURNAME.search(second) or not CYRILLIC.search(first):
+        return [turned, straight] if _SHORT_KO.search(first) and not inverted else [turned]
+    if not CYRILLIC.search(first) or _SURNAME.search(second) or _SURE_SURNAME.search(second):
         return [straight]
-    return [straight] if _PERHAPS_SURNAME.search(second) else [straight, turned]
+    return [straight, turned]
 
 
 def genders(person: Person) -> str:

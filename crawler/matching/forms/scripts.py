@@ -239,7 +239,7 @@ def to_russian(word: str) -> tuple[str, ...]:
         found += [found[0][:-2] + "ый", *([found[0][:-2] + "ой"] if word.endswith("овий") else [])]
     if word.endswith(("ська", "цька", "зька")):
         found.append(found[0] + "я")
-    found += [text.replace("'", "ъ") for text in found if "'" in text]
+    found += [text.replace("'", sign) for text in found if "'" in text for sign in "ьъ"]
     return tuple(dict.fromkeys([word, *found, *_swapped(found[0], _PATRONYMICS_RU)]))
 
 
