@@ -205,6 +205,12 @@ class Rest(RestClient):
         read = self.settings.read
         return self.our_status(self.pick(answer, read.status)) if read and read.status else None
 
+    def status_of(self, id: str) -> TicketStatus | None:
+        """The status of a ticket, read for itself; None where it cannot be told."""
+        read = self.settings.read
+        told = self.send(read, Plain(of_remote(id, self.base)), reads=True, missing=True) if read else None
+        return None if told is None or told.word == "missing" else self.status_in(told.answer)
+
     def our_status(self, word: Any) -> TicketStatus | None:
         read = self.settings.read
         said = scalar(word)

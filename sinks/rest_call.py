@@ -20,7 +20,7 @@ from sinks.rest_fill import SECRET, Absent, Values, as_text, fill, fill_path, fi
 from sinks.rest_meaning import Word, meaning_of, wait_of
 from sinks.rest_pick import in_answer, scalar
 from sinks.rest_settings import Call, Login, RestSettings
-from sinks.rest_values import Over
+from sinks.rest_values import Over, moment_as
 
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json; charset=utf-8"
@@ -75,8 +75,8 @@ class RestClient(HttpSink):
 
         Raises Transient, InDoubt (only of writes), Permanent.
         """
-        if self.settings.secrets:
-            values = Over(values, {SECRET + name: text for name, text in _open(self.settings.secrets).items()})
+        everywhere = {SECRET + name: text for name, text in _open(self.settings.secrets).items()}
+        values = Over(values, {"now": moment_as(self.tools.now(), "iso"), **everywhere})
         url = self._url(call, values, query or {}) if target is None else self._with_query(_origin(self.base) + target)
         content, kind = self._body(call, values)
         headers = _open(call.headers)
@@ -126,7 +126,9 @@ class RestClient(HttpSink):
             return self._carrying(self._session)
 
     def _logged_in(self, login: Login) -> str:
-        headers = joined({"Accept": "application/json"}, self.headers(), _open(login.headers))
+        own = {} if login.url else self.headers()
+        headers = joined({"Accept": "application/json"}, own, _open(login.headers))
+        url = login.url.rstrip("/") + login.path if login.url else self._with_query(self.base + login.path)
         content = None
         if login.body is not None:
             content, headers["Content-Type"] = as_json(_open(login.body)), _JSON
@@ -134,9 +136,8 @@ class RestClient(HttpSink):
             content, headers["Content-Type"] = urlencode(_open(login.form)).encode(), _FORM
         try:
             answer = self.tools.http.request(
-                login.method, self._with_query(self.base + login.path), headers=headers, content=content,
-                timeout=self.settings.timeout,
-            )  # fmt: skip
+                login.method, url, headers=headers, content=content, timeout=self.settings.timeout
+            )
         except InDoubt as error:
             raise Transient(f"login: {error}", error.retry_after) from None
         if not 200 <= answer.status < 300:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crawler.errors import Transient
 from crawler.model import Change, Remote, TicketStatus
 from crawler.net.http import HttpAnswer
+from crawler.text import strip_markup
 from sinks.plain import one_line
 from sinks.rest_call import Told
 from sinks.rest_fill import Absent, Values, fill
@@ -149,6 +151,8 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
         if at is not None and at < since - (_ZONES if _has_no_zone(said) else timedelta(0)):
             continue  # some helpdesks tell more than they are asked
         remote = sink.of_item(item, changes.id, changes.link, changes.status)
+        if isinstance(item, str | int) and sink.settings.read is not None:
+            remote = replace(remote, status=sink.status_of(remote.id))  # a list of bare ids says nothing else
         assignee = scalar(in_item(item, changes.assignee)) if changes.assignee else None
         key = f"{remote.id}/{scalar(said) or _digest(item)}"
         yield remote, Change(key=key, status=remote.status, assignee=assignee, at=at)
@@ -171,6 +175,8 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
         author = scalar(in_item(item, replies.author)) if replies.author else None
         at = moment_of(in_item(item, replies.at)) if replies.at else None
         public = holds(item, replies.public, values)
+        if sink.settings.format == "html":
+            text = strip_markup(text)
         yield remote, Change(f"{remote.id}/reply/{number}", text, author=author, public=public, at=at)
 
 

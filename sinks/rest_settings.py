@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from crawler.model import Priority, TicketStatus
 from crawler.plugins import Secret, SecretText
 from sinks.base import Seconds
-from sinks.http import HttpSink
+from sinks.http import HttpSink, Url
 from sinks.rest_fill import SECRET, names_in, refuse_unknown
 from sinks.rest_meaning import Meaning
 from sinks.rest_pick import checked
@@ -62,6 +62,11 @@ class Basic(Part):
 class Login(Part):
     """A call that gives a session, for helpdesks that want one; made at first use and again after a 401."""
 
+    url: Url | None = Field(
+        None,
+        description="Server of the login call when it is another one; it gets no headers or query of the sink",
+        examples=["https://login.example"],
+    )
     method: Method = Field("POST", description="Method of the login call")
     path: Path = Field(description="Path of the login call", examples=["/session"])
     headers: dict[str, SecretText] = Field(default_factory=dict, description="Headers of the login call only")

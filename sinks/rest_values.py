@@ -24,7 +24,7 @@ from sinks.plain import (
 
 TICKET = frozenset(
     "subject body html_body text_body markdown_body body_indented key marker priority url author author_email brand "
-    "tone intent language reason tags slugs opened_at due_at base".split()
+    "tone intent language reason tags slugs opened_at due_at now base".split()
 )
 PAGING = frozenset("page offset cursor size".split())
 FIND = frozenset("key marker base".split()) | PAGING
@@ -32,7 +32,7 @@ SINCE = frozenset("since base".split()) | PAGING
 LISTED = frozenset("remote_id remote_number base".split()) | PAGING
 REMOTE = LISTED - PAGING
 CHANGE = REMOTE | frozenset(
-    "comment html_comment text_comment markdown_comment comment_indented key marker priority status version".split()
+    "comment html_comment text_comment markdown_comment comment_indented key marker priority status version now".split()
 )
 FORMATS: Mapping[str, Callable[[str], str]] = {
     "text": str,

@@ -383,3 +383,30 @@ def test_tickets_under_our_own_key_and_secrets_in_bodies(made: Made) -> None:
     wrong.secrets.append("0ther-password")
     with pytest.raises(Permanent, match=r"not \*\*\*"):
         wrong.create(ticket())
+
+
+def test_a_list_of_bare_ids_is_read_for_the_status_and_replies_are_plain_text(made: Made) -> None:
+    read = {"path": "/state/{remote_id}", "status": "json:s", "statuses": {"opened": "open", "shut": "solved"}}
+    changes = {
+        "path": "/changed", "items": "json:ids", "id": "json:",
+        "replies": {"path": "/said/{remote_id}", "says": "json:html"},
+    }  # fmt: skip
+    desk, sink = made(KeyedDesk, format="html", read=read, changes=changes)
+    told = {
+        "/changed": {"ids": ["7", "8"]},
+        "/state/7": {"s": "shut"},
+        "/said/7": [{"id": 1, "html": "<p>Повернули &amp; вибачте</p><p>Олег</p>"}],
+    }
+    desk.handle = lambda call: Said(200, json.dumps(told[call.path])) if call.path in told else Said(404, "{}")
+    state, reply, gone = (change for _, change in sink.changes(NOW))
+    assert (state.status, gone.status) == (TicketStatus.SOLVED, None)
+    assert reply.comment.split() == ["Повернули", "&", "вибачте", "Олег"]
+
+
+def test_now_is_the_clock_s(made: Made) -> None:
+    desk, sink = made(
+        KeyedDesk, comment={"path": "/tickets/{remote_id}/notes", "body": {"text": "{now}", "password": KEY}}
+    )
+    remote = sink.create(ticket())
+    sink.update(remote, Change("c", comment="x"))
+    assert desk.tickets[0]["notes"] == ["2026-03-01T12:00:00Z"]

@@ -305,6 +305,21 @@ def test_a_session_that_another_thread_opened_is_not_thrown_away(sessions: str) 
     assert [path for path, _ in Sessions.seen].count("/login") == 2
 
 
+def test_another_server_may_give_the_session_and_gets_nothing_but_the_login(sessions: str) -> None:
+    login = {"path": "/login", "form": {"a": "b"}, "session": "json:token", "sends": {"X-Session": "{session}"}}
+    block = {
+        **BLOCK,
+        "url": sessions + "/api/",
+        "login": {**login, "url": sessions},
+        "query": {"q": "1"},
+        "headers": {"X-Session": "own"},
+    }
+    with HttpClient(EgressPolicy((ipaddress.ip_network("127.0.0.0/8"),))) as http:
+        assert Rest("desk", Rest.Settings.model_validate(block), Tools(http)).create(TICKET).id == "1"
+    assert Sessions.seen[0] == ("/login", None)
+    assert Sessions.seen[1] == ("/api/t?q=1", "session-1")
+
+
 def test_a_login_that_fails_leaves_no_doubt(sessions: str) -> None:
     login = {"path": "/login", "session": "json:token", "sends": {"X-Session": "{session}"}}
     settings = Rest.Settings.model_validate({**BLOCK, "url": sessions, "login": login})
