@@ -26,7 +26,7 @@ from spiders.base import MIB, Reading, SourceSpider
 from spiders.dates import Dates
 from spiders.feed import FeedSpider, shape_of
 from spiders.json_paths import path, word
-from spiders.paging import Walk, mark
+from spiders.paging import Walk, keep_walk, mark
 from spiders.verdicts import Finding
 
 KEEP_THREADS = 500
@@ -255,7 +255,8 @@ class ApiSpider(SourceSpider):
         if shape_of(response.body) == "xml" and response.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return _Answer(feed=True)
         try:
-            data = api_answer.load(response.body, self.settings_.prefix)
+            declared = response.headers.get(b"Content-Type") or b""
+            data = api_answer.load(response.body, self.settings_.prefix, declared)
         except Unreadable as error:
             return _Answer(why=str(error))
         shapes = ((shape, api_answer.found(shape, data)) for shape in self.settings_.posts)
@@ -320,7 +321,14 @@ class ApiSpider(SourceSpider):
         answer, walk = self._answer(response), self._walk(response)
         if isinstance(walk, ApiWalk):
             walk.learn(answer.dated, answer.pinned, self.now(response))
-        return super()._next_cursor(response, reading)
+        moved = super()._next_cursor(response, reading)
+        at_end = response.meta.get("paging") and not (reading.posts or reading.dropped or reading.requests)
+        if at_end and reading.finding is not None and reading.finding.verdict is Verdict.OK:
+            # Nothing more where more might have been: the walk is complete.
+            moved, chain = moved or {**self.cursor_}, self._chain(response)
+            place = walk.page(response.url, (), goes_on=False)
+            moved["_walks"] = keep_walk(moved.get("_walks", {}), chain, place, main=not response.meta.get("hop"))
+        return moved
 
     # ---- politeness and errors -------------------------------------------------------------------------------------
 
@@ -361,12 +369,16 @@ class ApiSpider(SourceSpider):
         if response.meta.get("ask"):
             # A place without rules of its own: the usual order of ways.
             return [self._prepared(request, 0) for request in self._asked(None)]
-        if response.status in _NOT_THIS_WAY and self._other_way(response):
-            return [self._prepared(request, 0) for request in self._rerouted(response)]
         data = self._answer(response).data
         named, wait = api_answer.trouble_in(data, self.settings_.errors, response.url)
+        # What asks to be waited for is no closed way: another one would hide it.
+        if wait is None and response.status in _NOT_THIS_WAY and self._other_way(response):
+            return [self._prepared(request, 0) for request in self._rerouted(response)]
         if "deeper" in response.meta and response.status in (403, 404, 410):
             # A topic that is gone takes nothing from the list it stood in.
+            return []
+        if response.meta.get("paging") and not named and self.settings_.full is None and response.status in (400, 422):
+            # How long a page is was not said, so the one behind the last was asked for.
             return []
         if (wait := wait or polite.asked_wait(response)) and response.status in (403, 429, 503):
             self.retry_after = wait

@@ -33,9 +33,9 @@ class Unreadable(ValueError):
     """The bytes are no JSON; the message says what they look like."""
 
 
-def load(body: bytes, prefix: str = "") -> Any:
+def load(body: bytes, prefix: str = "", content_type: bytes = b"") -> Any:
     """The JSON of an answer; several documents in a row (NDJSON, event streams) become a list. Raises Unreadable."""
-    text = body.decode("utf-8-sig", "replace").strip().removeprefix(prefix).lstrip()
+    text = _decoded(body, content_type).strip().removeprefix(prefix).lstrip()
     for guard in _GUARDS:
         text = text.removeprefix(guard)
     try:
@@ -47,11 +47,20 @@ def load(body: bytes, prefix: str = "") -> Any:
     return _otherwise(text, said)
 
 
+def _decoded(body: bytes, content_type: bytes) -> str:
+    """JSON is UTF-8; what cannot be is read as the other kinds read it: as declared, else as it looks."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return body.decode(answers.charset_of(body, content_type), "replace")
+
+
 def _otherwise(text: str, said: str) -> Any:
     """JSON in a call, or one document a line."""
     if (call := _JSONP.match(text)) and text.rstrip("; \n\t").endswith(")"):
         return _loaded(text[call.end() : text.rindex(")")])
-    lines = [line.removeprefix("data:").strip() for line in text.splitlines()]
+    # Not splitlines(): within JSON, U+2028 and the like are letters of a text.
+    lines = [line.removeprefix("data:").strip() for line in text.split("\n")]
     found = [data for line in lines if line[:1] in ("{", "[") for data in _maybe(line)]
     if not found:
         raise Unreadable(f"no JSON ({said[:120]})")

@@ -17,6 +17,7 @@ from spiders.json_paths import count, path, word
 # What platforms write in the place of a text that was taken down: [deleted], [ Removed by … ].
 _MARKER = re.compile(r"\[[^\[\]]{1,80}\]")
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_NET = re.compile(r"/Date\((\d{1,17})(?:[+-]\d{4})?\)/")
 # Seconds, milliseconds, microseconds and nanoseconds of our time lie far apart.
 _SCALES = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 
@@ -67,7 +68,7 @@ class Mapper:
                 self._word("author", item),
                 self._word("author_handle", item),
                 self._link("author_url", item),
-                count(self._raw("followers", item)),
+                _number_of(self._raw("followers", item)),
             ),
             published_at=self._when(self._raw("published_at", item)),
             parent=self._word("parent", item),
@@ -107,19 +108,28 @@ class Mapper:
             return next((when for one in said if not isinstance(one, list) and (when := self._when(one))), None)
         if isinstance(said, bool):
             return None
-        if isinstance(said, str) and said.strip().replace(".", "", 1).isdecimal() and len(said) < 24:
-            said = float(said)
-        found = epoch(said) if isinstance(said, int | float) else self.dates.read(word(said))
+        found = epoch(said) if isinstance(said, int | float) else self._written(word(said) or "")
         if found is None or found > self.dates.now + timedelta(days=1):
             return None
         return min(found, self.dates.now)
 
+    def _written(self, said: str) -> datetime | None:
+        """The moment that words mean, or digits: seconds since 1970, or 20261101."""
+        if net := _NET.fullmatch(said.strip()):
+            return epoch(int(net[1]))
+        digits = said.strip().replace(".", "", 1).isdecimal() and len(said) < 24
+        return (epoch(float(said)) if digits else None) or self.dates.read(said)
+
+
+def _number_of(value: Any) -> int | None:
+    """How many; platforms write -1 where they do not tell."""
+    found = count(value)
+    return found if found is None or found >= 0 else None
+
 
 def epoch(number: float) -> datetime | None:
     """The moment of seconds, milli-, micro- or nanoseconds since 1970; None for what is none of our time."""
-    if not math.isfinite(number) or number <= 0:
-        return None
-    scale = next((scale for most, scale in _SCALES if number < most), None)
+    scale = next((scale for most, scale in _SCALES if 0 < number < most), None)
     if scale is None:
         return None
     found = datetime.fromtimestamp(number / scale, UTC)

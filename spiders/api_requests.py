@@ -134,15 +134,16 @@ def following(
         if not said:
             return None
         return urljoin(response.url, said) if paging.by == "next" else {"cursor": said}
-    if not shown or (paging.short and shown < paging.size):
+    full = settings.full
+    if not shown or (paging.short and full and shown < full):
         return None
-    return _counted(paging, values)
+    return _counted(paging, values, full or shown)
 
 
-def _counted(paging: Paging, values: Values) -> dict[str, Any] | None:
+def _counted(paging: Paging, values: Values, size: int) -> dict[str, Any] | None:
     """The next page number or offset."""
     name = paging.by
-    step, begin = (1, paging.first) if name == "page" else (paging.size, 0)
+    step, begin = (1, paging.first) if name == "page" else (size, 0)
     known = values.get(name)
     number = (known if isinstance(known, int) else begin) + step
     pages = (number - begin) // step + 1

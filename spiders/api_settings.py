@@ -73,7 +73,12 @@ class Paging(plugins.Settings):
     )
     param: str | None = Field(None, description="Query parameter that carries it, unless it stands in path or body.")
     first: int = Field(1, description="Number of the first page.")
-    size: int = Field(100, ge=1, le=1000, description="Posts of a full page; a shorter one is the last.")
+    size: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Posts of a full page; a shorter one is the last. Unsaid, all are read until one is empty.",
+    )
     cursor: JsonPath | None = Field(None, description="The cursor, or next address, in the answer.")
     more: JsonPath | None = Field(None, description="False in the answer when nothing follows.")
     at_most: int = Field(1000, ge=1, description="Pages that the platform serves at most.")
@@ -181,6 +186,12 @@ class ApiSettings(SourceSettings):
                 if name not in deeper.values and name not in known:
                     raise ValueError(f"deeper: {{{name}}} stands for nothing; name it in `values`")
         return self
+
+    @property
+    def full(self) -> int | None:
+        """Posts of a full page; None where neither the config nor the request says how many it has."""
+        asked = any("{size}" in text for _, text in self._templates())
+        return self.paging.size if asked or "size" in self.paging.model_fields_set else None
 
     def _templates(self) -> list[tuple[str, str]]:
         found = [("path", self.path), *((f"otherwise {n}", route.path) for n, route in enumerate(self.otherwise, 1))]

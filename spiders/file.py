@@ -204,7 +204,8 @@ def rows(body: bytes, form: str, drop: Any, encoding: str | None = None) -> Iter
 
 
 def _json_rows(body: bytes, drop: Any) -> Iterator[dict[str, Any]]:
-    for line in body.decode("utf-8-sig", "replace").splitlines():
+    # Not splitlines(): within JSON, U+2028 and the like are letters of a text.
+    for line in body.decode("utf-8-sig", "replace").split("\n"):
         try:
             row = json.loads(line) if line.strip() else None
         except (ValueError, RecursionError) as error:

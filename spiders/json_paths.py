@@ -7,7 +7,6 @@ anything and give null for what they cannot read: an answer never makes them rai
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,6 +26,8 @@ _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _COUNT = re.compile(r"(\d{1,3}(?:[ \u00a0,.]\d{3})+|\d{1,15}(?:[.,]\d{1,3})?)\s?([KkMmBbКкМмТт]?)")
 _SCALE = {"k": 1e3, "к": 1e3, "т": 1e3, "m": 1e6, "м": 1e6, "b": 1e9, "": 1.0}
 _LONGEST = 400_000
+# Databases count no further.
+_MOST = 1e18
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]
@@ -181,10 +182,11 @@ def count(value: Any) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return int(value) if math.isfinite(value) else None
+        return int(value) if abs(value) < _MOST else None
     found = _COUNT.fullmatch(value.strip()) if isinstance(value, str) and len(value) < 40 else None
     if not found:
         return None
     grouped = re.fullmatch(r"\d{1,3}(?:[ \u00a0,.]\d{3})+", found[1]) and not found[2]
     digits = re.sub(r"\D", "", found[1]) if grouped else found[1].replace(",", ".").replace(" ", "")
-    return int(float(digits.replace("\u00a0", "")) * _SCALE[found[2].lower()])
+    number = float(digits.replace("\u00a0", "")) * _SCALE[found[2].lower()]
+    return int(number) if number < _MOST else None

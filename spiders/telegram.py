@@ -33,7 +33,7 @@ _POLL = picker(".tgme_widget_message_poll_question, .tgme_widget_message_poll_op
 _OLDER = picker("a.tme_messages_more[data-before]@data-before, link[rel=prev]@href")
 _MEMBERS = picker(".tgme_channel_info_counter, .tgme_header_counter")
 _SUBSCRIBERS = re.compile(r"^([\d.,\s\u00a0]{1,15}[KMkm]?)\s*(?:subscriber|member|подписчик|учасник|підписник)")
-_NOT_HERE = picker(".tgme_page_title, .tgme_page_context_action, .tgme_page_post")
+_NOT_HERE = picker(".tgme_page_title, .tgme_page_description, .tgme_page_context_action, .tgme_page_post")
 _NAME = re.compile(r"(?:https?://)?(?:t\.me/(?:s/)?|telegram\.me/(?:s/)?|@)?([A-Za-z][A-Za-z0-9_]{3,31})/?")
 _NUMBER = re.compile(r"\d{1,12}")
 

@@ -62,6 +62,7 @@ _TODAY = re.compile(r"\d{1,2}:\d\d")
 _AGO = re.compile(r"(?P<count>\d{1,5})\s*(?P<unit>(?!год\.? назад)[^\W\d]+)\.?\s+(?:ago|назад|тому)")
 _EPOCH = re.compile(r"(?P<seconds>\d{9,10})(?:\.\d+)?|(?P<millis>\d{12,13})")
 _MACHINE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
+_YEAR_LAST = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) ([+-]\d{4}|UTC|GMT) (\d{4})")
 _MAIL = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?\d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4}\s+\d\d?:\d\d.*")
 
 
@@ -81,6 +82,12 @@ def _machine(value: str, _now: datetime) -> datetime | None:
 def _mail(value: str, _now: datetime) -> datetime | None:
     # "-0000" is UTC of an unknown place, not local time
     return parsedate_to_datetime(value.replace("-0000", "+0000")) if _MAIL.fullmatch(value) else None
+
+
+def _year_last(value: str, _now: datetime) -> datetime | None:
+    """Sun Nov 01 10:00:00 +0000 2026, as the older APIs of social networks write it."""
+    match = _YEAR_LAST.fullmatch(value)
+    return parsedate_to_datetime("{1} {0} {4} {2} {3}".format(*match.groups())) if match else None
 
 
 def _clock(match: re.Match[str]) -> tuple[int, int, int]:
@@ -125,6 +132,7 @@ _READERS: tuple[Callable[[str, datetime], datetime | None], ...] = (
     _epoch,
     _machine,
     _mail,
+    _year_last,
     _numeric,
     _named,
     _relative,

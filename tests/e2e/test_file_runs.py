@@ -47,3 +47,10 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     [told] = run(job(tmp_path / "none.csv"))
     assert told["verdict"] == "failed"
     assert "none.csv" in told["error"] and "correct `path`" in told["error"]
+
+
+def test_a_line_separator_within_a_text_ends_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"id": 1, "text": "one\u2028two"}\n{"id": 2, "text": "three\u0085"}\n', "utf-8", newline="")
+    [told] = run(job(path))
+    assert (told["verdict"], told["new"], told["dropped"]) == ("ok", 2, 0)

@@ -322,3 +322,68 @@ def test_pinned_posts_do_not_count() -> None:
 def test_counters_of_apis(headers: dict[str, str], left: int | None, wait: float | None) -> None:
     counted = polite.counter(Response("https://a.example", headers=headers), now=1795176000.0)
     assert counted == (None if left is None else (left, wait))
+
+
+@pytest.mark.parametrize("by", ["page", "offset"])
+def test_pages_of_an_unsaid_length_are_read_on(by: str) -> None:
+    twenty = {"posts": [{"id": n, "text": f"Post {n}"} for n in range(20)]}
+    paging = {"by": by, "param": "at"}
+    [onward] = read(twenty, paging=paging).requests
+    assert onward.url.endswith({"page": "at=2", "offset": "at=20"}[by])
+    assert read(twenty, paging={**paging, "size": 50}).requests == ()
+    assert read(twenty, paging=paging, query={"limit": "{size}"}).requests == ()
+    assert read({"posts": []}, paging=paging).requests == ()
+
+
+def test_an_empty_last_page_ends_the_walk() -> None:
+    spider = ApiSpider(source=Source("s", "api", settings(paging={"by": "cursor", "param": "c", "cursor": "next"})))
+    bodies: tuple[dict[str, Any], ...] = (
+        {"posts": [{"id": 1, "text": "One", "at": 1_795_000_000}], "next": "b"},
+        {"posts": [], "next": None},
+    )
+    for number, body in enumerate(bodies):
+        response = response_of(Document("https://api.example/x", 200, {}, json.dumps(body).encode(), NOW))
+        response.meta.update(chain="api?", **({"paging": True} if number else {}))
+        spider.cursor_ = spider._next_cursor(response, spider.read(response)) or spider.cursor_
+    place = spider.cursor_["_walks"]["api?"]
+    assert "open" not in place
+    assert place["newest"] == datetime.fromtimestamp(1_795_000_000, UTC).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Sun Nov 01 10:00:00 +0000 2026", datetime(2026, 11, 1, 10, tzinfo=UTC)),
+        ("/Date(1793527200000+0200)/", datetime(2026, 11, 1, 10, tzinfo=UTC)),
+        ("20261101", datetime(2026, 11, 1, tzinfo=UTC)),
+        (10**400, None),
+    ],
+)
+def test_dates_as_apis_write_them(said: object, expected: datetime | None) -> None:
+    [post] = read({"posts": [{"id": 1, "text": "One", "at": said}]}).posts
+    assert post.published_at == expected
+
+
+def test_numbers_that_no_database_holds_cost_no_post() -> None:
+    shape = {
+        **SHAPE,
+        "fields": {"id": "id", "text": "text", "followers": "fans"},
+        "engagement": {"likes": "n", "views": "m"},
+    }
+    body = {"posts": [{"id": 1, "text": "One", "fans": -1, "n": 10**400, "m": 0}]}
+    [post] = read(body, posts=[shape]).posts
+    assert (post.author.followers, post.engagement) == (None, {"views": 0})
+
+
+def test_json_of_another_charset_keeps_its_letters() -> None:
+    body = json.dumps({"posts": [{"id": 1, "text": "Каса зламалась"}]}, ensure_ascii=False)
+    for codec in ("cp1251", "utf-16"):
+        charset = "; charset=windows-1251" if codec == "cp1251" else ""
+        declared = {"content-type": f"application/json{charset}"}
+        document = Document("https://api.example/x", 200, declared, body.encode(codec), NOW)
+        [post] = ApiSpider(source=Source("s", "api", settings())).read(response_of(document)).posts
+        assert post.text == "Каса зламалась"
+
+
+def test_a_line_separator_within_a_text_ends_no_document() -> None:
+    assert load('{"a": "one\u2028two"}\n{"a": "three\x85"}\n'.encode()) == [{"a": "one\u2028two"}, {"a": "three\x85"}]
