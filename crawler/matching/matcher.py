@@ -23,7 +23,7 @@ from crawler.matching.reading import Facts, Reading
 from crawler.matching.words import Span
 from crawler.model import Brand, EntityKind, Hit
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 _NAME, _WORD, _CONTEXT = range(3)
 _SHOWN = 120
 

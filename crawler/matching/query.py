@@ -15,7 +15,8 @@ an operator are an error, since nobody can tell which one was meant.
   (any signs between them), each in its case forms. `=` turns the forms off; `case:` also wants the letter case.
 * `*` in a word or phrase stands for any letters and digits of one word; the word's longest fixed part needs two.
   A backslash takes the meaning from the next sign.
-* `/.../` is a regular expression (RE2: linear time) over the original text, in any letter case unless `case:`.
+* `/.../` is a regular expression (RE2: linear time) over the original text, in any letter case unless `case:`. `\\w`
+  and `\\s` know every script, `\\b` does at its beginning and its end.
 * `a NEAR/5 b`: at most 5 words between the nearest ends of the two, in any order; NEAR/0 are neighbours. `ONEAR/5`: the
   left one comes first. Each place is joined with every place of the other side that is near enough and shares no word
   with it. The pair is itself one place, from its first word to its last: `(a NEAR/3 b) NEAR/5 c` counts from there, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.matching.query_plan import Either, Every, Fact, Leaf, Named, Pair, Pattern, Step, Word
@@ -147,14 +148,8 @@ class Evaluation:
         return list(dict.fromkeys((start, end) for start, end, _ in runs))
 
     def _regex(self, step: Pattern) -> list[Span]:
-        spans: list[Span] = []
-        offsets, regex = self.reading.offsets, _compiled(step.regex)
-        for match in regex.finditer(self.reading.original):
-            start, end = match.span()
-            if start < end:
-                spans.append(_folded_span(offsets, start, end))
-            if len(spans) >= MAX_REGEX_HITS:
-                break
+        found = islice(step.regex.spans(self.reading.original), MAX_REGEX_HITS)
+        spans = [_folded_span(self.reading.offsets, start, end) for start, end in found if start < end]
         return [span for span in spans if span[0] < span[1] and not self.reading.quoted(span)]
 
     def _pairs(self, step: Pair) -> list[Place]:
@@ -285,15 +280,11 @@ def _folded_span(offsets: Any, start: int, end: int) -> Span:
     return bisect_left(offsets, start), bisect_left(offsets, end)
 
 
-def _compiled(regex: object) -> Any:
-    return regex
-
-
 def fact_holds(fact: Fact, reading: Reading) -> bool:
     """Whether the post's facts are what a field term asks for."""
     value = _values(reading)[fact.field]()
     if fact.regex is not None:
-        return any(_compiled(fact.regex).search(text) is not None for text in value if text)
+        return any(fact.regex.found(text) for text in value if text)
     return any(_HOW[fact.field](fact.want, fold(text)) for text in value if text)
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import re2
 
+from crawler.matching.expressions import Expression, expression
 from crawler.matching.forms import word_forms
 from crawler.matching.query import FACTS, And, In, Names, Near, Node, Not, Or, Regex, Term, pieces
 from crawler.matching.query_parser import fail, parse
@@ -23,7 +24,6 @@ MAX_PHRASE = 50
 MAX_PAIRINGS = 10_000
 NAMES = -1
 _SPACES = re.compile(r"\s+")
-_REGEX_MEMORY = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Leaf:
 class Pattern:
     """A compiled regular expression."""
 
-    regex: object
+    regex: Expression
     zone: str
     shown: str
 
@@ -70,7 +70,7 @@ class Fact:
 
     field: str
     want: tuple[str, ...]
-    regex: object
+    regex: Expression | None
     shown: str
 
 
@@ -200,12 +200,10 @@ class _Maker:
             return Word(frozenset((longest,)), folded, cased)
         return Word(frozenset((longest,) if node.exact else word_forms(longest)), (), cased)
 
-    def regex(self, node: Regex) -> object:
-        options = re2.Options()
-        options.case_sensitive, options.max_mem, options.log_errors = node.case, _REGEX_MEMORY, False
+    def regex(self, node: Regex) -> Expression:
         try:
-            made = re2.compile(node.pattern, options)
-            empty = made.search("") is not None
+            made = expression(node.pattern, case=node.case)
+            empty = made.found("")
         except re2.error as error:
             reason = error.args[0] if error.args else ""
             reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
