@@ -130,6 +130,7 @@ ENGINES: tuple[Engine, ...] = (
             ".after_content",
             ".js-post__content-text blockquote",
             "table[cellpadding='6'] td.alt2",
+            "[id^='post_message_'] div.smallfont",
         ),
         quoted=".bbcode_postedby a@href, .bbcode_quote a[href*=post]@href",
         thread_id=r"(?:showthread\.php\?(?:[^#]{0,80}[?&])?t=|/threads?/|/)(\d+)(?:-|$)",
@@ -173,7 +174,9 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         name="invision",
         signs=r"data-pageapp=|ipsapp|ips\.setsetting|invision community|ipscomment|ipsdataitem",
-        item="article[id^='elComment_'], div[data-commentid][data-commentapp]",
+        # Version 4 wraps the div of a comment in its article: that is one post.
+        item="xpath://article[starts-with(@id, 'elComment_')] | //div[@data-commentid and @data-commentapp"
+        " and not(ancestor::article[starts-with(@id, 'elComment_')])]",
         fields={
             "text": "[data-role=commentContent] || .ipsType_richText",
             "author": ".cAuthorPane_author, .cAuthorName, .ipsEntry__username, .ipsComment_author strong,"

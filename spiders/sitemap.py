@@ -27,6 +27,8 @@ MOST_URLS = 50_000
 MOST_BYTES = 60 * MIB
 KEEP_READ = 1000
 _NEWS = "http://www.google.com/schemas/sitemap-news/"
+_ADDRESS = re.compile(rb"(<(?:\w{1,20}:)?loc>)([^<]{1,4096})")
+_BARE_AND = re.compile(rb"&(?!#?\w{1,20};)")
 _ROBOTS_LINE = re.compile(rb"^\s*sitemap\s*:\s*(\S{1,2000})", re.I | re.M)
 
 
@@ -182,7 +184,8 @@ def _of_xml(body: bytes, url: str, dates: Dates) -> tuple[list[Entry], list[Entr
     pages: list[Entry] = []
     maps: list[Entry] = []
     reader = etree.iterparse(
-        io.BytesIO(body),
+        # Addresses with a bare & are common, and a parser that forgives would leave out what follows it.
+        io.BytesIO(_ADDRESS.sub(lambda found: found[1] + _BARE_AND.sub(b"&amp;", found[2]), body)),
         events=("end",),
         tag=("{*}url", "{*}sitemap"),
         recover=True,

@@ -98,3 +98,25 @@ def test_a_wall_is_no_empty_forum() -> None:
 )
 def test_page_numbers_in_addresses(url: str, page: int) -> None:
     assert _page_of(url) == page
+
+
+def test_a_comment_of_invision_4_is_one_post() -> None:
+    body = (
+        "<body data-pageapp='forums'><h1 class='ipsType_pageTitle'>T</h1><article id='elComment_500'>"
+        "<h3 class='cAuthorPane_author'>Ada</h3><div data-commentid='500' data-commentapp='forums'>"
+        "<div class='ipsComment_meta'><time datetime='2026-11-01T10:00:00Z'></time></div>"
+        "<div data-role='commentContent'>mine</div></div></article>"
+        "<div data-commentid='501' data-commentapp='forums'><div data-role='commentContent'>alone</div></div>"
+    )
+    posts = read(body, "https://f.example/topic/9-t/").posts
+    assert [(post.platform_id, post.author.name) for post in posts] == [("post-501", None), ("post-500", "Ada")]
+
+
+def test_the_head_of_a_quote_of_vbulletin_3_is_no_word_of_the_author() -> None:
+    body = (
+        "<meta name='generator' content='vBulletin 3.8'><div id='posts'><div><table id='post7'><tr><td>"
+        "<div id='post_message_7'><div><div class='smallfont'>Цитата:</div><table cellpadding='6'><tr><td class='alt2'>"
+        "quoted</td></tr></table></div>mine</div></td></tr></table></div></div>"
+    )
+    [post] = read(body, "https://f.example/showthread.php?t=7").posts
+    assert post.text == "mine"

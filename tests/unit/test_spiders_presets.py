@@ -1,4 +1,4 @@
-"""Presets of JSON platforms, where an answer tells more than its list: sister sites, spent keys, older versions."""
+"""Kinds of platforms, where an answer tells more than its list: sister sites, spent keys, older versions."""
 
 from __future__ import annotations
 
@@ -105,3 +105,11 @@ def test_a_search_that_gave_up_is_no_silence() -> None:
     body = {"total_count": 0, "incomplete_results": True, "items": []}
     finding = spider.read(response_of(document(spider, body))).finding
     assert finding is not None and finding.verdict is Verdict.FAILED
+
+
+def test_a_visiting_card_without_a_name_is_no_quiet_channel() -> None:
+    settings = KINDS["telegram"].Settings.model_validate({"channel": "some_channel"})
+    card = b"<div class='tgme_page'><div class='tgme_page_description'>you can contact @some_channel</div></div>"
+    asked = Document("https://t.me/some_channel", 200, {"content-type": "text/html; charset=utf-8"}, card, NOW)
+    finding = KINDS["telegram"](source=Source("s", "telegram", settings)).read(response_of(asked)).finding
+    assert finding is not None and finding.verdict is Verdict.BLOCKED

@@ -50,3 +50,8 @@ def test_a_bomb_costs_little() -> None:
     entries_of(gzip.compress(b"<urlset>" + b"<url>" * 3_000_000), URL, DATES)
     entries_of(gzip.compress(b" " * 100_000_000), URL, DATES)
     assert time.monotonic() - begun < 10
+
+
+def test_a_bare_ampersand_costs_no_part_of_an_address() -> None:
+    body = f"<urlset {SPACE}><url><loc> https://n.example/?id=5&cat=2&amp;x=&#49;</loc></url></urlset>"
+    assert entries_of(body.encode(), URL, DATES) == ([Entry("https://n.example/?id=5&cat=2&x=1")], [])
