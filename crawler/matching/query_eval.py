@@ -315,7 +315,8 @@ def _contains(want: tuple[str, ...], text: str) -> bool:
 
 def _has_words(want: tuple[str, ...], text: str) -> bool:
     if len(want) > 1:
-        return any(glob_parts(want, word) is not None for word in text.split())
+        words = [form for word in text.split() for form in (word, word.lstrip("@"))]
+        return any(glob_parts(want, word) is not None for word in words)
     found = text.find(want[0])
     while found >= 0:
         end = found + len(want[0])

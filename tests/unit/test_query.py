@@ -111,6 +111,7 @@ FACTS = Facts(
         ("author:@olena_k", True),
         ("author:ole", False),
         ("author:ole*", True),
+        ("author:olena_*", True),
         ("author:/^olena/", True),
         ("url:/reviews/", True),
         ("url:forum*17", True),

@@ -155,7 +155,7 @@ class _Reader:
         if first.initial and first.text in self.firsts and self._capital(first, written):
             two = second and second.initial and second.dotted == first.dotted and self._capital(second, written)
             if second is None or not two:
-                return end, first.end
+                return None if self._is_other_family(second, written) else (end, first.end)
             return (end, second.end) if self._is_second(second.text) else None
         return (end, first.end) if self._is_pair(first, written) else None
 
@@ -191,6 +191,12 @@ class _Reader:
         if before and not before.dotted and _FAMILY_LIKE.search(before.text) and bare(before.text) not in self.family:
             return None if written(before.start, before.end)[:1].isupper() else (first.start, end)
         return first.start, end
+
+    def _is_other_family(self, token: _Token | None, written: Written) -> bool:
+        """Whether a surname that is not ours stands there: Максим Г. Петров is not Галкин Максим."""
+        if token is None or bare(token.text) in self.family or not _FAMILY_LIKE.search(bare(token.text)):
+            return False
+        return written(token.start, token.start + 1).isupper()
 
     def _is_second(self, letter: str) -> bool:
         return letter in self.seconds or not self.known
