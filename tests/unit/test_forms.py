@@ -64,6 +64,9 @@ def found(kind: EntityKind, name: str, text: str) -> list[str]:
         ("Lifebell", "лайфбелл і лайфбел", "лайфбел"),
         ("Ранкова Зоря", "ask @rankovazoria!", "@rankovazoria"),
         ("Lifebell", "cc @LifeBell, please", "@LifeBell"),
+        ("Parcels.ua", "#parcelsua знову", "parcelsua"),
+        ("Parcels.ua", "на Parcels.ua", "Parcels.ua"),
+        ("Рачия", "в Рачії", "Рачії"),
         ("Лотос Такси", "вызвал Лотос.Такси", "Лотос.Такси"),
     ],
 )

@@ -19,6 +19,7 @@ Place = Callable[[str, int, int, Written], Span | None]
 _LATIN = re.compile("[à-ɏ]")
 _YO = "\ue001"
 _SEAM = re.compile(r"(?<=[a-zа-яіїєґё0-9])(?=[A-ZА-ЯІЇЄҐЁ])|(?<=[^\W\d_]{3})(?=\d)")
+_JOINT = re.compile(r"[\s‐-―-]+|(?<=[А-яІЇЄҐЁіїєґё])\.(?=[А-яІЇЄҐЁіїєґё])|(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})")
 _APOSTROPHED = re.compile(r"'([^\W\d_]+)")
 _BEHIND = re.compile(r"['-]([а-яіїєґ]{1,3})(?![\w'-])")
 _POSSESSIVE = re.compile(r"'s(?!\w)")
@@ -40,10 +41,8 @@ def plain(text: str) -> str:
 
 
 def parts_of(text: str) -> list[str]:
-    """The words of a name as configured: parted by blanks, by hyphens, before a capital and before digits."""
-    return [
-        word for word in re.split(r"[\s‐-―-]+|(?<=[А-яІЇЄҐЁіїєґё])\.(?=[А-яІЇЄҐЁіїєґё])", _SEAM.sub(" ", text)) if word
-    ]
+    """The words of a name as configured: parted by blanks, by hyphens, by dots, before a capital and before digits."""
+    return [word for word in _JOINT.split(_SEAM.sub(" ", text)) if word]
 
 
 def unaccented(form: str) -> str:

@@ -291,7 +291,7 @@ def _swapped(word: str, endings: Sequence[tuple[str, str]]) -> list[str]:
 
 def languages_of(name: str) -> tuple[str, ...]:
     """Whose letters the name has: "uk", "ru", or both when nothing tells them apart."""
-    uk, ru = re.search("[іїєґ']|[сцз]ьк|[^ь]ьо", name), re.search(r"[ыэъё]|[сц]к(?:ий|ая|ое)\b|\bи|ая\b", name)
+    uk, ru = re.search("[іїєґ']|[сцз]ьк|[^ь]ьо", name), re.search(r"[ыэъё]|[сц]к(?:ий|ая|ое)\b|\bи|[аи]я\b", name)
     return ("uk",) if uk and not ru else ("ru",) if ru and not uk else ("uk", "ru")
 
 
