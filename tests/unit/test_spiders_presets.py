@@ -113,3 +113,13 @@ def test_a_visiting_card_without_a_name_is_no_quiet_channel() -> None:
     asked = Document("https://t.me/some_channel", 200, {"content-type": "text/html; charset=utf-8"}, card, NOW)
     finding = KINDS["telegram"](source=Source("s", "telegram", settings)).read(response_of(asked)).finding
     assert finding is not None and finding.verdict is Verdict.BLOCKED
+
+
+def test_a_comment_on_an_answer_has_a_place() -> None:
+    comment = {"comment_id": 9, "post_id": 5, "body": "c", "creation_date": MADE}
+    answer = {"answer_id": 5, "question_id": 4, "body": "b", "creation_date": MADE, "comments": [comment]}
+    link = "https://unix.stackexchange.com/questions/4/t"
+    body = {"items": [{"question_id": 4, "title": "T", "link": link, "creation_date": MADE, "answers": [answer]}]}
+    found = identities("stackexchange", body, words=["x"], sites=["unix"])
+    assert [url for _, url, _ in found] == [link, f"{link}#5", "https://unix.stackexchange.com/posts/5#comment9"]
+    assert {site for site, _, _ in found} == {"unix.stackexchange.com"}
