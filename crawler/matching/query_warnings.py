@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crawler.matching.expressions import edges_alone, knows_latin_alone
 from crawler.matching.forms import wrong_numbers
-from crawler.matching.query import And, In, Near, Node, Not, Or, Term, pieces
+from crawler.matching.query import And, In, Near, Node, Not, Or, Regex, Term, pieces
 from crawler.matching.words import wordish, words_in
 from crawler.model import Brand, EntityKind
 from crawler.text import fold
@@ -35,7 +36,30 @@ _COMMON = frozenset(
 
 def warnings(node: Node) -> list[tuple[int, str, str]]:
     """(offset in the query, what will be found too often, what helps) for each term that is too common."""
-    return [found for term in _wanted(node, False) if (found := _warning(term)) is not None]
+    common = [found for term in _wanted(node, False) if (found := _warning(term)) is not None]
+    return common + [_border_warning(regex) for regex in _regexes(node) if _borders_fail(regex.pattern)]
+
+
+def _regexes(node: Node) -> Iterator[Regex]:
+    if isinstance(node, Regex):
+        yield node
+    elif isinstance(node, And | Or):
+        for part in node.parts:
+            yield from _regexes(part)
+    elif isinstance(node, Not | In):
+        yield from _regexes(node.part)
+    elif isinstance(node, Near):
+        yield from _regexes(node.left)
+        yield from _regexes(node.right)
+
+
+def _borders_fail(pattern: str) -> bool:
+    return not pattern.isascii() and knows_latin_alone(pattern) and not edges_alone(pattern)
+
+
+def _border_warning(regex: Regex) -> tuple[int, str, str]:
+    message = rf"{regex}: \b in the middle knows Latin letters alone, so this may never be found"
+    return regex.at, message, r"put \b at the beginning and the end alone: /\b(?:one|two)\b/"
 
 
 def name_warnings(brand: Brand) -> list[tuple[str, str, str]]:

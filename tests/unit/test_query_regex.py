@@ -7,7 +7,7 @@ import time
 import pytest
 
 from crawler.errors import ConfigError
-from crawler.matching import Matcher
+from crawler.matching import Matcher, parse, warnings
 from crawler.model import Brand
 from crawler.text import fold
 
@@ -51,3 +51,10 @@ def test_borders_take_linear_time() -> None:
     assert len(found(r"/\bа\b/", "а " * 32_000)) == 1_000
     assert found(r"/\b\w+каз\b/", "а" * 65_536) == []
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("query", "warned"), [(r"/\bказ\b|\bсуд\b/", 1), (r"/\b(?:каз|суд)\b/", 0), (r"/\bcat\b|\bdog\b/", 0)]
+)
+def test_a_border_that_knows_latin_alone_is_warned_of(query: str, warned: int) -> None:
+    assert len(warnings(parse(query))) == warned
