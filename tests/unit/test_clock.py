@@ -137,6 +137,7 @@ STARTS = st.one_of(
 )
 
 
+@pytest.mark.property
 @given(FIELD, HOUR, DAY, WEEKDAY, ZONES, STARTS, st.integers(0, 3 * 24 * 3600), WINDOW)
 @settings(max_examples=25, deadline=None)
 def test_cron_agrees_with_the_oracle(

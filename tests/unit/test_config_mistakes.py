@@ -255,6 +255,7 @@ def test_a_problem_reads_as_file_line_column(at: Path) -> None:
     assert str(caught.value) == f"{at}:1:1: unknown key 'brandz'; did you mean 'brands'?\n    fix: brands: []"
 
 
+@pytest.mark.property
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_broken_file_raises_anything_else(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

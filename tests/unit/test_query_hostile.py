@@ -68,9 +68,13 @@ def test_time_stays_linear(what: str, watched: Brand, text: str) -> None:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+    """Processor time, the better of two: a busy machine must not look like a slow matcher."""
+    spent = []
+    for _ in range(2):
+        began = time.process_time()
+        work()
+        spent.append(time.process_time() - began)
+    return min(spent)
 
 
 def _true_spans(made: Matcher, text: str, facts: Facts) -> None:

@@ -70,6 +70,7 @@ def test_names_with_context_are_not_warned_of(tmp_path: Path) -> None:
     assert query_warnings(app(tmp_path, "brands:\n  - {name: Сам}\n")) != []
 
 
+@pytest.mark.property
 def test_a_query_of_10_000_terms_fits_the_config(tmp_path: Path) -> None:
     made = app(tmp_path, "brands:\n  - name: Many\n    query: " + " OR ".join(f"term{n}" for n in range(10_000)) + "\n")
     assert query_problems(made) == []

@@ -185,6 +185,7 @@ class Slow(Helpdesk):
             return super().create(ticket)
 
 
+@pytest.mark.slow
 def test_a_slow_sink_holds_up_neither_the_others_nor_the_caller(world: World) -> None:
     for number in range(2):
         world.shows(world.post(f"neg93 скарга {number}", number, f"автор {number}"))
