@@ -33,10 +33,11 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 unit: $(VENV)/dev
-	$(BIN)/pytest -q tests/unit tests/test_floors.py -m "not postgres and not process and not model and not property and not slow"
+	$(BIN)/pytest -q -n 2 tests/unit tests/test_floors.py -m "not postgres and not process and not model and not property and not slow"
 
+#- Three at a time, whole files each: most of the end-to-end tests wait for real processes.
 test: $(VENV)/dev browser servers check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile
 
 torture: $(VENV)/dev
 	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 1000 --deliveries 100000

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import settings
 from postgres_server import PostgresServer, binaries
 
+# Set by pytest-xdist for itself: the commands under test would fold their tables by it.
+os.environ.pop("COLUMNS", None)
+
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
