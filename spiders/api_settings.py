@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from crawler import plugins
 from crawler.config.values import Seconds
 from crawler.model import Verdict
-from spiders.base import SourceSettings
 from spiders.json_paths import JsonPath
+from spiders.source_settings import SourceSettings
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 # Filled in for each request; a preset's settings and the names of `each` must be other words.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 from lxml import html as lxml_html
-from scrapy.http import TextResponse
+
+if TYPE_CHECKING:
+    from scrapy.http import TextResponse
 
 Element = Any
 
