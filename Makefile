@@ -1,4 +1,4 @@
-# make demo  - see it work; make test - all tests; make check - lint, types, floors; make bench - the figures; make torture - some hours of kills
+# make demo  - see it work; make test - all tests; make check - lint, types, floors; make bench - the figures; make torture - an hour or two of kills
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -40,7 +40,8 @@ test: $(VENV)/dev browser servers check
 	$(BIN)/pytest -n 3 --dist loadfile
 
 torture: $(VENV)/dev
-	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 1000 --deliveries 100000
+	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 700 --deliveries 70000 --parts 7 --senders 8
+	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 300 --deliveries 30000 --parts 3 --senders 8 --database postgresql
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks

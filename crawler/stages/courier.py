@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
-from crawler.errors import CrawlerError, Transient
+from crawler.errors import Transient
 from crawler.model import Delivery, Remote
 from crawler.stages import returns, sending
 from crawler.stages.crash import kill_point
@@ -100,11 +100,10 @@ class Courier:
         self._outcome, self._lock = Outcome(), Lock()
 
     def run(self) -> None:
-        """News and second looks, then deliveries, until nothing is due or the sink is to be left in peace."""
+        """News, then deliveries and second looks, until nothing is due or the sink is to be left in peace."""
         try:
             if not self.store.sink_states.pulse(self.name).shut(self.now()):
                 returns.hear(self.store, self.name, self.sink, self.now)
-                self.look_again()
             self.deliver()
         except Exception as error:  # handed to whoever waits for this thread
             self.error = error
@@ -121,31 +120,49 @@ class Courier:
             self._outcome += outcome
 
     def deliver(self) -> None:
-        """Batch after batch. After failures in a row one delivery goes first and alone: the probe."""
+        """Batch after batch. After failures in a row one delivery goes first and alone: the probe.
+
+        Second looks go between the batches: a backlog that never ends must not put them off for ever.
+        """
         while not self.stopping.is_set():
             pulse = self.store.sink_states.pulse(self.name)
             if pulse.shut(self.now()):
                 return
+            looked = pulse.failures < BREAK_AFTER and self.look_again()
             limit = 1 if pulse.failures >= BREAK_AFTER else BATCH
             claimed_at = self.now()
             claimed = self.store.outbox.claim(self.owner, claimed_at, limit, LEASE, [self.name])
-            if not claimed:
+            if not claimed and not looked:
                 return
+            if not claimed:
+                continue
             kill_point("after_claim")
             with ThreadPoolExecutor(self.sink.parallel, f"sink-{self.name}") as pool:
                 _Batch(self, claimed, claimed_at, pulse, pool).run()
 
-    def look_again(self) -> None:
-        """Deliveries that followed a doubt: did the attempt that seemed lost arrive after all?"""
-        for delivery_id, key, remote_id in self.store.outbox.rechecks(self.name, self.now()):
-            try:
-                found = [remote_id, *(remote.id for remote in sending.look(self.sink, key))]
-            except Transient:
-                self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
-            except CrawlerError as error:
-                self.store.outbox.rechecked(delivery_id, f"it could not be asked once more: {error}")
-            else:
-                self.store.outbox.rechecked(delivery_id, sending.doubles([Remote(one) for one in found]))
+    def look_again(self) -> int:
+        """Deliveries that followed a doubt: did the attempt that seemed lost arrive after all? How many were asked."""
+        due = self.store.outbox.take_rechecks(self.name, self.now(), LEASE, BATCH)
+        if due:
+            failures: list[Transient] = []
+            with ThreadPoolExecutor(self.sink.parallel, f"look-{self.name}") as pool:
+                list(pool.map(lambda row: self._look_once_more(failures, *row), due))
+        return len(due)
+
+    def _look_once_more(self, failures: list[Transient], delivery_id: int, key: str, remote_id: str) -> None:
+        if len(failures) >= BREAK_AFTER or self.stopping.is_set():
+            # Taken, and not asked: it comes back like one that could not be asked.
+            return self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
+        try:
+            found = [remote_id, *(remote.id for remote in sending.look(self.sink, key))]
+        except Transient as error:
+            failures.append(error)
+            self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
+        except Exception as error:  # a kind of a stranger's may raise anything
+            why = self.sink.mask(f"it could not be asked once more: {error}")
+            self.store.outbox.rechecked(delivery_id, why)
+        else:
+            self.store.outbox.rechecked(delivery_id, sending.doubles([Remote(one) for one in found]))
 
 
 class _Batch:

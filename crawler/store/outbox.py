@@ -104,14 +104,21 @@ class Outbox(Part):
                 connection.execute(sa.select(columns.id).where(columns.sink == sink, left).limit(1)).first() is not None
             )
 
-    def rechecks(self, sink: str, now: datetime, limit: int = 50) -> list[tuple[int, str, str]]:
-        """(delivery id, ticket key, remote id) of deliveries that followed a doubt and whose second look is due."""
+    def take_rechecks(self, sink: str, now: datetime, hold_seconds: float, limit: int) -> list[tuple[int, str, str]]:
+        """(delivery id, ticket key, remote id) of deliveries that followed a doubt and whose second look is due.
+
+        Whoever takes them has `hold_seconds` for asking; then they are due again, for anybody.
+        """
         columns = t.deliveries.c
-        query = sa.select(columns.id, t.tickets.c.key, columns.remote_id).join(t.tickets)
-        query = query.where(columns.sink == sink, columns.recheck_at <= now, columns.status == _SENT)
+        due = (columns.sink == sink, columns.recheck_at <= now, columns.status == _SENT)
         with self.db.read() as connection:
-            rows = connection.execute(query.order_by(columns.recheck_at).limit(limit)).all()
-        return [(row.id, row.key, row.remote_id) for row in rows]
+            if connection.execute(sa.select(columns.id).where(*due).limit(1)).first() is None:
+                return []
+        until = now + timedelta(seconds=hold_seconds)
+        query = sa.select(columns.id, t.tickets.c.key, columns.remote_id).join_from(t.deliveries, t.tickets)
+        query = query.where(*due).order_by(columns.recheck_at).limit(limit)
+        query = query.with_for_update(skip_locked=True, of=t.deliveries)
+        return self.db.transact(lambda connection: _hold_rechecks(connection, query, until))
 
     def rechecked(self, delivery_id: int, twice: str | None = None, again: datetime | None = None) -> None:
         """The second look is done: `twice` tells of a double, `again` puts it off."""
@@ -207,6 +214,13 @@ class Outbox(Part):
         connection.execute(update.values(ready))
         events.add(connection, [self.event("delivery", row.id, "status", _PARKED, _PENDING, "retry") for row in parked])
         return len(rows)
+
+
+def _hold_rechecks(connection: Connection, query: sa.Select[Any], until: datetime) -> list[tuple[int, str, str]]:
+    rows = connection.execute(query).all()
+    ids = [row.id for row in rows]
+    connection.execute(sa.update(t.deliveries).where(t.deliveries.c.id.in_(ids)).values(recheck_at=until))
+    return [(row.id, row.key, row.remote_id) for row in rows]
 
 
 def _retryable() -> sa.ColumnElement[bool]:

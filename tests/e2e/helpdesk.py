@@ -40,6 +40,7 @@ MODES = ("ok", "500", "cut", "slow", "down", "late", "faulty", "harsh")
 FAULTS = ("500", "cut", "slow", "down")
 HARSH = (*FAULTS, "late")
 FAULTY = 0.3
+_CALL_BYTES = len("POST created ok\n")
 
 
 class Helpdesk:
@@ -100,6 +101,11 @@ class Helpdesk:
         """Every call in order: `POST created ok`, `GET lookup down`, ..."""
         path = self.folder / "calls.log"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def count_calls(self) -> int:
+        """How many calls there were, more or less: told by the size of the file, so that asking costs nothing."""
+        path = self.folder / "calls.log"
+        return path.stat().st_size // _CALL_BYTES if path.exists() else 0
 
     def stop(self, kill: bool = False) -> None:
         """End the process, by SIGKILL if wanted."""
@@ -185,13 +191,14 @@ class Desk:
     def note(self, text: str) -> None:
         """One more line of `calls.log`."""
         with self.lock:
-            self._append("calls.log", text)
+            self._append("calls.log", text, synced=False)
 
-    def _append(self, name: str, line: str) -> None:
+    def _append(self, name: str, line: str, *, synced: bool = True) -> None:
         with (self.folder / name).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,24 +1,25 @@
 """Deliveries under kills and faults: `python -m torture --kills 100 --deliveries 2000 --database sqlite --seed 1`.
 
-Two sender processes work on one outbox. Each is killed by SIGKILL, at a named step (at a random visit to it) or at a
-random moment, and started again at once. The helpdesk fails in 30 % of all calls: 500 after storing, connection cut
+Several sender processes work on one outbox. Each is killed by SIGKILL, at a named step (at a random visit to it) or at
+a random moment, and started again at once. The helpdesk fails in 30 % of all calls: 500 after storing, connection cut
 after storing, slower than the client's patience, down, storing only after the connection was closed; and its search
 sees a ticket only some time after it was stored. In the end every ticket must be there exactly once, as the helpdesk's
 own file tells, and the database must know it under the right number.
+
+With `--parts 10` it does that ten times, each with a database, a helpdesk and a seed of its own. With `--log` each part
+is a line of JSON in that file; a part that stands there is not run again. The last line that is printed is the sum.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,69 +28,87 @@ from typing import Any
 from e2e.helpdesk import Helpdesk
 
 from benchmarks.filling import fill
+from torture.nursery import Nursery
+from torture.sender import Job
 
 STEPS = ("after_claim", "before_call", "after_find", "after_call", "before_settle", "after_settle")
-SENDERS = 2
+# These are visited once a batch or so, the others once a call.
+ONCE_A_BATCH = ("after_claim", "before_settle", "after_settle")
+BATCH = 25
+SENDERS = 4
 # One wall second is so many of theirs: 30 s of patience with late creations are 1.5 s here, a lease is 6 s.
 SPEED = 20.0
 LATE, LAG, SLOW = 1.0, 0.3, 0.6
-ROOT = Path(__file__).resolve().parents[2]
+KILLED = -9
+WRONG = ("lost", "doubled", "invented", "wrong_id", "ledger_gaps")
+SUMS = (*WRONG, "doubled_unflagged", "flagged", "tickets", "kills", "calls", "faulty_calls", "seconds")
+
+
+@dataclass
+class Sender:
+    """One that lives: the step at which it is to die, or the number of calls after which it is killed."""
+
+    step: str
+    doomed_at: int = 0
 
 
 @dataclass
 class Torture:
-    """One database, one helpdesk, and the senders between them."""
+    """One database, one helpdesk, and the senders between them. `gap` is about how many calls lie between two kills."""
 
     url: str
     helpdesk: Helpdesk
     dice: random.Random
+    gap: int
     build: str = ""
+    senders: int = SENDERS
     began: float = field(default_factory=time.time)
     kills: Counter[str] = field(default_factory=Counter)
-    senders: list[tuple[subprocess.Popen[bytes], str, float]] = field(default_factory=list)
+    alive: dict[int, Sender] = field(default_factory=dict)
 
     def run(self, kills: int, patience: float) -> None:
         """Kill until there were so many, then let them finish. Raises TimeoutError after `patience` seconds."""
-        deadline = time.monotonic() + patience
-        self.senders = [self._start(kills > 0) for _ in range(SENDERS)]
+        deadline, nursery = time.monotonic() + patience, Nursery()
         try:
-            while self.senders:
+            for _ in range(self.senders):
+                self._start(nursery, kills > 0)
+            while self.alive:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"deliveries still wait after {patience:.0f} s and {self.kills.total()} kills")
                 time.sleep(0.02)
-                self.senders = [it for sender in self.senders if (it := self._watched(sender, kills)) is not None]
+                self._doom(nursery)
+                for pid, code in nursery.ended().items():
+                    self._ended(nursery, pid, code, kills)
         finally:
-            for process, _, _ in self.senders:
-                process.kill()
-                process.wait()
+            nursery.close()
 
-    def _start(self, dies: bool) -> tuple[subprocess.Popen[bytes], str, float]:
-        named = dies and self.dice.random() < 0.6
-        step = self.dice.choice(STEPS) if named else ""
-        moment = time.monotonic() + self.dice.uniform(0.6, 3.0) if dies and not named else 0.0
-        visit = self.dice.randint(1, 3 if step in ("after_claim", "after_settle", "before_settle") else 12)
-        environment = {**os.environ, "CRASH_AT": f"{step}:{visit}" if step else ""}
-        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        command = [sys.executable, "-m", "torture.sender", self.url, self.helpdesk.address, str(self.began), str(SPEED)]
-        return subprocess.Popen([*command, *([self.build] if self.build else [])], env=environment), step, moment
+    def _start(self, nursery: Nursery, dies: bool) -> None:
+        step = self.dice.choice(STEPS) if dies and self.dice.random() < 0.6 else ""
+        # What several senders do lies between two kills; each of them does its share.
+        visits = max(3, self.gap // BATCH) if step in ONCE_A_BATCH else max(12, 2 * self.gap)
+        crash_at = f"{step}:{self.dice.randint(1, visits)}" if step else ""
+        doomed = dies and not step
+        doomed_at = self._calls() + self.dice.randint(0, 2 * self.gap * self.senders) if doomed else 0
+        job = Job(self.url, self.helpdesk.address, self.began, SPEED, crash_at, self.build)
+        self.alive[nursery.start(job)] = Sender(step or ("random" if doomed else ""), doomed_at)
 
-    def _watched(
-        self, sender: tuple[subprocess.Popen[bytes], str, float], kills: int
-    ) -> tuple[subprocess.Popen[bytes], str, float] | None:
-        process, step, moment = sender
-        if moment and time.monotonic() > moment and process.poll() is None:
-            process.kill()
-            process.wait()
-            step = "random"
-        code = process.poll()
-        if code is None:
-            return sender
+    def _calls(self) -> int:
+        return self.helpdesk.count_calls()
+
+    def _doom(self, nursery: Nursery) -> None:
+        calls = self._calls()
+        for pid, sender in self.alive.items():
+            if sender.step == "random" and calls >= sender.doomed_at:
+                nursery.kill(pid)
+
+    def _ended(self, nursery: Nursery, pid: int, code: int, kills: int) -> None:
+        sender = self.alive.pop(pid)
         if code == 0:
-            return None
-        if code != -signal.SIGKILL:
+            return
+        if code != KILLED:
             raise RuntimeError(f"a sender ended with {code}")
-        self.kills[step] += 1
-        return self._start(self.kills.total() < kills)
+        self.kills[sender.step] += 1
+        self._start(nursery, self.kills.total() < kills)
 
 
 def judge(url: str, helpdesk: Helpdesk) -> dict[str, Any]:
@@ -121,7 +140,14 @@ def _gaps(store: Any) -> tuple[str, ...]:
 
 
 def torture(
-    url: str, folder: Path, kills: int, deliveries: int, seed: int, build: str = "", patience: float = 3600.0
+    url: str,
+    folder: Path,
+    kills: int,
+    deliveries: int,
+    seed: int,
+    build: str = "",
+    patience: float = 3600.0,
+    senders: int = SENDERS,
 ) -> dict[str, Any]:
     """Fill, torment, judge; the figures."""
     from crawler.store import Store
@@ -131,18 +157,17 @@ def torture(
     with Helpdesk(folder / "helpdesk", seed=seed, seconds=SLOW, late=LATE, lag=LAG) as helpdesk:
         helpdesk.mode("harsh")
         began = time.monotonic()
-        job = Torture(url, helpdesk, random.Random(seed), build)
+        job = Torture(url, helpdesk, random.Random(seed), max(4, deliveries // max(1, kills)), build, senders)
         job.run(kills, patience)
         time.sleep(2 * LATE)
         calls = Counter(line.rsplit(" ", 1)[1] for line in helpdesk.calls())
         figures = judge(url, helpdesk)
-    faulty = calls.total() - calls["ok"]
     return {
         **figures,
         "kills": job.kills.total(),
         "kills_by_step": dict(sorted(job.kills.items())),
         "calls": calls.total(),
-        "faulty_calls": faulty,
+        "faulty_calls": calls.total() - calls["ok"],
         "seconds": round(time.monotonic() - began),
         "seed": seed,
         "database": url.split(":", 1)[0],
@@ -150,28 +175,59 @@ def torture(
     }
 
 
+def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several parts as one."""
+    rows, steps = list(parts), Counter[str]()
+    for row in rows:
+        steps.update(row["kills_by_step"])
+    figures = {name: sum(int(row[name]) for row in rows) for name in SUMS}
+    return {"parts": len(rows), **figures, "kills_by_step": dict(sorted(steps.items()))}
+
+
 def main() -> int:
     """Command line; 0 when nothing was lost or doubled."""
     parser = argparse.ArgumentParser(prog="torture")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--deliveries", type=int, default=100_000)
+    parser.add_argument("--parts", type=int, default=1, help="share them out over so many databases, one after another")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the first part; the next ones count on")
+    parser.add_argument("--senders", type=int, default=SENDERS)
     parser.add_argument("--build", default="", help="a broken build, to see that it is caught")
-    parser.add_argument("--log", type=Path, help="append the figures to this file, one JSON line a run")
+    parser.add_argument("--log", type=Path, help="append the figures to this file, one JSON line a part; go on from it")
     options = parser.parse_args()
+    done = _logged(options.log, options.database, options.build or "as it is")
+    rows = []
+    for seed in range(options.seed, options.seed + options.parts):
+        row = done.get(seed) or _part(options, seed)
+        rows.append(row)
+    total = summed(rows) | {"database": options.database}
+    print(json.dumps(total))
+    return int(any(total[name] for name in WRONG))
+
+
+def _part(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    kills, deliveries = options.kills // options.parts, options.deliveries // options.parts
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = f"sqlite:///{folder / 'torture.db'}"
         if options.database == "postgresql":
             url = _postgres(stack)
-        found = torture(url, folder, options.kills, options.deliveries, options.seed, options.build, 86_400.0)
+        found = torture(url, folder, kills, deliveries, seed, options.build, 86_400.0, options.senders)
     line = json.dumps(found)
-    print(line)
+    print(line, flush=True)
     if options.log:
         with options.log.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-    return int(any(found[name] for name in ("lost", "doubled", "invented", "wrong_id", "ledger_gaps")))
+    return found
+
+
+def _logged(path: Path | None, database: str, build: str) -> dict[int, dict[str, Any]]:
+    """The parts of this kind that the log has, by seed."""
+    if path is None or not path.is_file():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["seed"]: row for row in rows if row["database"] == database and row["build"] == build}
 
 
 def _postgres(stack: ExitStack) -> str:

@@ -1,19 +1,33 @@
-"""One process that delivers until nothing waits: `python -m torture.sender DATABASE ADDRESS BEGAN SPEED [BUILD]`.
+"""One process that delivers until nothing waits, in a hurry.
 
 Its clock runs SPEED times as fast as the wall's since BEGAN, so that leases, back-offs and the wait for late creations
-are over in seconds; the helpdesk is told to be as much quicker. BUILD is one of the broken builds.
+are over in seconds; the helpdesk is told to be as much quicker.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 TIMEOUT = 0.4
+# Politeness, not safety: a delivery that failed ten times in a row waits for two minutes of its clock, not for thirty.
+LONGEST_WAIT, LONGEST_BREAK = 120.0, 30.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one sender is to do. `crash_at` is `step:visit`; `build` one of the broken builds."""
+
+    url: str
+    address: str
+    began: float
+    speed: float
+    crash_at: str = ""
+    build: str = ""
 
 
 def clock(began: float, speed: float) -> Callable[[], datetime]:
@@ -22,28 +36,26 @@ def clock(began: float, speed: float) -> Callable[[], datetime]:
     return lambda: start + timedelta(seconds=(time.time() - began) * speed)
 
 
-def main(url: str, address: str, began: float, speed: float) -> None:
+def send(job: Job) -> None:
     """Deliver; ends when every delivery is sent and every second look is done."""
+    from e2e.broken import BUILDS
+
     from crawler.net.guard import EgressPolicy
     from crawler.net.http import HttpClient
-    from crawler.stages import deliver
+    from crawler.stages import courier, deliver
     from crawler.store import Store
     from sinks.base import Tools
     from sinks.webhook import Webhook
 
-    now = clock(began, speed)
-    settings = {"url": f"{address}/tickets", "lookup_url": f"{address}/tickets/{{key}}", "timeout": TIMEOUT}
+    os.environ["CRASH_AT"] = job.crash_at
+    courier.LONGEST_WAIT, courier.LONGEST_BREAK = LONGEST_WAIT, LONGEST_BREAK
+    if job.build:
+        BUILDS[job.build]()
+    now = clock(job.began, job.speed)
+    settings = {"url": f"{job.address}/tickets", "lookup_url": f"{job.address}/tickets/{{key}}", "timeout": TIMEOUT}
     client = HttpClient(policy=EgressPolicy(allow_private=(ip_network("127.0.0.0/8"),)))
     sink = Webhook("helpdesk", Webhook.Settings.model_validate(settings), Tools(http=client, now=now))
-    with Store.open(url, now=now) as store:
+    with Store.open(job.url, now=now) as store:
         while store.outbox.unfinished("helpdesk"):
-            deliver.run(store, {"helpdesk": sink}, f"sender:{os.getpid()}", now)
+            deliver.run(store, {"helpdesk": sink}, f"sender:{os.getpid()}:{time.time()}", now)
             time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) > 5:
-        from e2e.broken import BUILDS
-
-        BUILDS[sys.argv[5]]()
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))

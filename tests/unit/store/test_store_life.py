@@ -127,13 +127,16 @@ def test_doubt_and_a_second_look(world: World) -> None:
     soon = now + timedelta(seconds=60)
     told = Told(twice={row.id: "it is there twice"}, rechecks={row.id: soon})
     world.store.outbox.settle("w", [(row.id, Remote("7", warnings=("no priority",)))], [], [], told)
-    assert world.store.outbox.rechecks("help", now) == []
+    take = world.store.outbox.take_rechecks
+    assert take("help", now, 60, 50) == []
     assert world.store.outbox.due(now, ["help", "x"]) == []
     world.clock.at = soon
     assert world.store.outbox.due(soon, ["help", "x"]) == ["help"]
-    assert world.store.outbox.rechecks("help", soon) == [(row.id, "k1", "7")]
+    assert take("help", soon, 60, 50) == [(row.id, "k1", "7")]
+    assert take("help", soon, 60, 50) == [], "it was taken by somebody, who asks now"
+    assert take("help", soon + timedelta(seconds=60), 60, 50) == [(row.id, "k1", "7")], "whoever took it died"
     world.store.outbox.rechecked(row.id, again=soon + timedelta(seconds=5))
-    assert world.store.outbox.rechecks("help", soon) == []
+    assert take("help", soon, 60, 50) == []
     world.store.outbox.rechecked(row.id, "seen once more")
     world.store.outbox.rechecked(row.id, "told already")
     said = [(it.what, it.note) for it in world.store.events.of("delivery", row.id) if it.what != "status"]
