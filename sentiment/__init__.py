@@ -6,31 +6,39 @@ Importing this package is light; the model and its libraries load when an `Analy
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crawler.errors import ModelUnavailable
 from crawler.model import Analysis, Tone
 
 if TYPE_CHECKING:
     from sentiment.intent import IntentResult
-    from sentiment.tone import Probabilities, ToneModel
+    from sentiment.models import Scorer
+    from sentiment.spec import ModelSpec
+    from sentiment.tone import Probabilities
     from sentiment.toward import Toward
 
 __all__ = ["Analyser"]
 
 _ROUND = 4  # decimals of stored scores
+_RETRY = 60.0  # seconds until a model that failed is tried again, unless its files change before
 
 
 class Analyser:
     """Tags posts with language, tone and intent. One per process: it holds the only model session.
 
-    `model_dir` is a model folder (the built-in one by default), `threads` those of inference (cores - 1 by default).
+    `model` is what the config names, or a folder (the built-in model by default), `threads` those of inference
+    (cores - 1 by default).
     """
 
-    def __init__(self, model_dir: Path | None = None, threads: int | None = None) -> None:
-        self._folder, self._threads = model_dir, threads
-        self._loaded: ToneModel | None = None
+    def __init__(self, model: Path | ModelSpec | None = None, threads: int | None = None) -> None:
+        self._wanted, self._threads = model, threads
+        self._loaded: Scorer | None = None
+        self._seen: object = None  # the files as they were when the model was loaded, or failed
+        self._failure: tuple[float, ModelUnavailable] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -47,6 +55,15 @@ class Analyser:
         the threads or sources. Raises ModelUnavailable when the model is missing, corrupt or gives nonsense, and
         ValueError when the lengths differ; no text raises anything.
         """
+        try:
+            return self._analyse(texts, targets, hints)
+        except ModelUnavailable:
+            self._doubted()
+            raise
+
+    def _analyse(
+        self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None
+    ) -> list[Analysis]:
         from sentiment import intent, language
 
         model = self._model()
@@ -65,17 +82,47 @@ class Analyser:
         ]
         return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
 
-    def _model(self) -> ToneModel:
+    def _model(self) -> Scorer:
         with self._lock:
             if self._loaded is None:
-                from sentiment.tone import ToneModel
-
-                self._loaded = ToneModel(self._folder, self._threads)
+                self._loaded = self._load()
             return self._loaded
+
+    def _load(self) -> Scorer:
+        """Hashing a gigabyte each second would be all that a worker with a broken model did: it waits for a change."""
+        from sentiment.models import fingerprint, open_model
+
+        spec = self.spec
+        seen = fingerprint(spec)
+        if self._failure and seen == self._seen and time.monotonic() - self._failure[0] < _RETRY:
+            raise ModelUnavailable(str(self._failure[1]))
+        self._seen, self._failure = seen, None
+        try:
+            return open_model(spec, self._threads)
+        except ModelUnavailable as error:
+            self._failure = time.monotonic(), error
+            raise
+
+    def _doubted(self) -> None:
+        """After a failure at work: files that were mended since the model was loaded are read anew."""
+        from sentiment.models import fingerprint
+
+        with self._lock:
+            if self._loaded is not None and fingerprint(self.spec) != self._seen:
+                self._loaded = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Which model this is."""
+        from sentiment.spec import ModelSpec
+
+        if self._wanted is None or isinstance(self._wanted, ModelSpec):
+            return self._wanted or ModelSpec()
+        return ModelSpec(str(self._wanted))
 
 
 def _toward(
-    model: ToneModel, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]
+    model: Scorer, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]
 ) -> dict[int, Toward]:
     """By row: the tone toward its target where the text speaks of several names.
 
@@ -103,7 +150,7 @@ def _three(scores: Probabilities) -> tuple[float, float, float]:
     return float(scores[0]), float(scores[1]), float(scores[2])
 
 
-def _scorer(model: ToneModel, language: str) -> Callable[[Sequence[str]], list[tuple[float, float, float]]]:
+def _scorer(model: Scorer, language: str) -> Callable[[Sequence[str]], list[tuple[float, float, float]]]:
     def score(parts: Sequence[str]) -> list[tuple[float, float, float]]:
         found = model.scores(parts, [None] * len(parts), [language] * len(parts))[0]
         return [_three(row) for row in found]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crawler.reports.ledger import Books
     from crawler.store import Store
     from sentiment import Analyser
+    from sentiment.spec import ModelSpec
     from sinks.base import Sink
     from spiders.base import SourceSpider
 
@@ -108,11 +109,19 @@ class App:
 
     @cached_property
     def model(self) -> Analyser:
-        """The tone model of the config: the built-in one, or a folder. Loading happens at its first use."""
+        """The tone model of the config. Loading happens at its first use."""
         from sentiment import Analyser
 
-        name = self.config.sentiment_model
-        return Analyser() if name == "builtin" else Analyser(self.config.path.parent / Path(name).expanduser())
+        return Analyser(self.model_spec())
+
+    def model_spec(self, model: str | None = None) -> ModelSpec:
+        """The tone model of the config, or another one, whose labels and digest the config does not speak of."""
+        from sentiment.spec import ModelSpec
+
+        told, base, store = self.config.sentiment, self.config.path.parent, self.config.data_dir / "models"
+        if model is not None and model != told.model:
+            return ModelSpec(model, base, store)
+        return ModelSpec(told.model, base, store, told.labels, told.sha256, told.wording)
 
     @property
     def brands(self) -> Mapping[str, Brand]:

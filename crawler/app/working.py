@@ -101,6 +101,6 @@ def renewed(app: App) -> App:
     fresh = App(config_room.load(Path(app.config.path), text=text))
     fresh.owner = app.owner
     fresh.__dict__["store"] = app.store
-    if "model" in app.__dict__ and fresh.config.sentiment_model == app.config.sentiment_model:
+    if "model" in app.__dict__ and fresh.config.sentiment == app.config.sentiment:
         fresh.__dict__["model"] = app.model
     return fresh

@@ -137,6 +137,16 @@ class AlertsBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class SentimentBlock:
+    """Which tone model, and how it is to be read; `labels` maps the model's own labels to our tones."""
+
+    model: str = "builtin"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sha256: str | None = None
+    wording: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KeepBlock:
     """Retention in seconds; None keeps for ever."""
 
@@ -157,7 +167,7 @@ class Config:
     allow_private: tuple[IPNetwork, ...] = ()
     user_agent: str = ""
     contact: str | None = None
-    sentiment_model: str = "builtin"
+    sentiment: SentimentBlock = SentimentBlock()
     keep: KeepBlock = KeepBlock()
     web_host: str = "127.0.0.1"
     web_port: int = 8080

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from crawler.config.cron import cron_of
 from crawler.config.parts import Labels, Name, Query, Section, Word, Words, unless_empty
@@ -21,6 +21,7 @@ from crawler.config.values import (
     every_of,
     one_as_list,
 )
+from crawler.model import Tone
 
 _EVERY = rf"^{DURATION_PATTERN}( *\.\. *{DURATION_PATTERN})?$"
 _CRON = r"^(@[a-z]+|\S+ +\S+ +\S+ +\S+ +\S+)$"
@@ -54,7 +55,27 @@ class Network_(Section):
 
 
 class Sentiment(Section):
-    model: Word = Field("builtin", description="`builtin`, a model folder or a hub id.", examples=["builtin"])
+    model: Word = Field(
+        "builtin",
+        description="`builtin`; a folder (relative to the config) with ONNX or safetensors weights; or a hub id, "
+        "`owner/name` or `owner/name@revision`, that `model fetch` has stored. See docs/models.md.",
+        examples=["builtin", "models/mine", "cardiffnlp/twitter-xlm-roberta-base-sentiment@refs/pr/5"],
+    )
+    labels: dict[Word, Tone] = Field(
+        default_factory=dict,
+        description="Tones of the model's own labels whose names do not say it.",
+        examples=[{"LABEL_0": "negative", "LABEL_1": "neutral", "LABEL_2": "positive"}],
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)] | None = Field(
+        None,
+        description="What the weights must hash to; another file is refused. `model evaluate` shows it.",
+        examples=["9f2c" * 16],
+    )
+    wording: bool = Field(
+        False,
+        description="Whether our wording of praise and complaint leans another model's tone too.",
+        examples=[True],
+    )
 
 
 class Keep(Section):

@@ -19,6 +19,7 @@ from crawler.config.blocks import (
     Config,
     KeepBlock,
     Place,
+    SentimentBlock,
     SinkBlock,
     SourceBlock,
     digest_of,
@@ -170,7 +171,7 @@ class _Loader:
             allow_private=whole.network.allow_private,
             user_agent=_agent(whole.network),
             contact=whole.network.contact,
-            sentiment_model=whole.sentiment.model,
+            sentiment=_sentiment(whole.sentiment),
             keep=KeepBlock(whole.keep.posts, whole.keep.unmatched_stream),
             web_host=whole.web.host,
             web_port=whole.web.port,
@@ -367,6 +368,11 @@ def _label(node: Node) -> str:
 def _raw(node: Node, model: type[BaseModel]) -> dict[str, Any]:
     """The settings of the kind: every key that the frame does not take."""
     return {key: child.plain() for key, child in node.value.items() if key not in model.model_fields}
+
+
+def _sentiment(told: f.Sentiment) -> SentimentBlock:
+    labels = {name: tone.value for name, tone in told.labels.items()}
+    return SentimentBlock(told.model, labels, told.sha256, told.wording)
 
 
 def _agent(network: f.Network_) -> str:
