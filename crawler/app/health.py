@@ -91,9 +91,12 @@ def _disk_low(app: App) -> Iterator[Condition]:
 
 
 def _sources(app: App) -> Iterator[Condition]:
+    odd = app.store.yields.odd()
     for state in app.store.sources.all():
         if state.paused:
             continue
+        if why := odd.get(state.name):
+            yield Condition(f"source:{state.name}:yield", f"{state.name}: {why}", state.name)
         if state.failures >= 1 and state.last_verdict in {"failed", "blocked", "changed", "too_big", "trap"}:
             cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or '?'}"
             yield Condition(f"source:{state.name}:failing", cause, state.name)

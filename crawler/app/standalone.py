@@ -12,6 +12,7 @@ from crawler.app.syncing import sync
 from crawler.errors import CrawlerError, LeaseLost
 from crawler.model import Source, Verdict
 from crawler.stages.crawl import Intake
+from crawler.stages.tally import told
 
 if TYPE_CHECKING:
     from spiders.base import SourceSpider
@@ -42,7 +43,8 @@ def standalone(spider: SourceSpider) -> tuple[Source, Intake, Callable[[], None]
         verdict, error = intake.hints[-1] if intake.hints else (Verdict.FAILED, "the crawl ended early")
         due = next_run_at(app, app.store.sources.get(source.name), verdict or Verdict.FAILED)
         try:
-            app.store.runs.finish(run, verdict or Verdict.FAILED, error, time.monotonic() - begun, due)
+            verdict, error = told(app.store, run, intake, verdict or Verdict.FAILED, error)
+            app.store.runs.finish(run, verdict, error, time.monotonic() - begun, due)
         except LeaseLost as lost:
             spider.logger.warning("%s", lost)
         app.close()

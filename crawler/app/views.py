@@ -44,7 +44,7 @@ def source_row(app: App, name: str) -> dict[str, Any]:
     """One source, whole; NotFound names the known ones."""
     for state in app.store.sources.all():
         if state.name == name:
-            return asdict(state)
+            return asdict(state) | app.store.yields.of(state.id)
     raise unknown("source", name, [state.name for state in app.store.sources.all()])
 
 

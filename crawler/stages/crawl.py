@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crawler.errors import LeaseLost
 from crawler.model import Author, Document, Post, PostOutcome, Run, Source, Verdict
 from crawler.stages.crash import kill_point
+from crawler.stages.tally import Tally
 from crawler.text import canonical_url, clean_text, fold, folded_hash, site_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Intake:
         self.lost = False
         self.taken = 0
         self.unchanged = 0
+        self.tally = Tally()
         self.hints: list[tuple[Verdict | None, str | None]] = []
 
     def take(
@@ -107,6 +109,7 @@ class Intake:
         kill_point("after_commit")
         with self._lock:
             self.taken += len(rows)
+            self.tally.add(document.url, [row[0] for row in rows], outcome.get(PostOutcome.NEW, 0))
         return outcome | {PostOutcome.DROPPED: outcome.get(PostOutcome.DROPPED, 0) + dropped}
 
     def note(

@@ -24,6 +24,7 @@ from crawler.errors import CrawlerError, LeaseLost, StoreError
 from crawler.model import Run, Verdict
 from crawler.stages.crash import kill_point
 from crawler.stages.crawl import Channel, Intake, Tools
+from crawler.stages.tally import told
 
 if TYPE_CHECKING:
     from crawler.net.proxy import FilteringProxy
@@ -206,6 +207,10 @@ class _Host:
         if running.lost:
             raise LeaseLost(f"run {running.run.id} of {running.run.source.name} was taken over")
         seconds = time.monotonic() - running.begun
+        if running.intake is not None:
+            verdict, error = await asyncio.to_thread(
+                told, self.tools.store, running.run, running.intake, verdict, error
+            )
         wait = getattr(running.crawler.spider, "retry_after", None) if running.crawler else None
         due = self.tools.next_run_at(running.run, verdict, wait)
         kill_point("before_finish")

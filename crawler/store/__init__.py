@@ -9,6 +9,7 @@ from pathlib import Path
 from crawler.store import backups, schema
 from crawler.store.alerts import Alerts
 from crawler.store.config import ConfigPart, SourceRow, SyncReport
+from crawler.store.corrections import BY_PERSON, PERSON, Correction, Corrections, Judgement
 from crawler.store.counts import Counts, CountsPart, Flow, RunSums
 from crawler.store.db import Database, utc_now
 from crawler.store.deciding import TriageCount
@@ -19,6 +20,7 @@ from crawler.store.events import Events
 from crawler.store.glances import Glances
 from crawler.store.intake import Arrival, Intake
 from crawler.store.leases import Leases
+from crawler.store.lessons import Lessons, StoredLesson
 from crawler.store.mentions import Mentions
 from crawler.store.outbox import Outbox, Waiting
 from crawler.store.outcomes import Outcomes, OutcomesPart, Share
@@ -30,11 +32,17 @@ from crawler.store.runs import Runs
 from crawler.store.settling import Told
 from crawler.store.sink_states import Pulse, SinkStates
 from crawler.store.sources import Sources, SourceState
+from crawler.store.streams import Streams, StreamState
 from crawler.store.ticket_views import DeliveryState, StoredTicket
 from crawler.store.tickets import OpenTicket, Tickets
+from crawler.store.usual import Oddity, Yield
+from crawler.store.yields import Yields
 
 __all__ = [
+    "BY_PERSON",
+    "PERSON",
     "Arrival",
+    "Correction",
     "Counts",
     "DayNumbers",
     "DeliveryState",
@@ -42,6 +50,8 @@ __all__ = [
     "Expired",
     "Flow",
     "Folded",
+    "Judgement",
+    "Oddity",
     "OpenTicket",
     "Outcomes",
     "Pulse",
@@ -50,11 +60,14 @@ __all__ = [
     "SourceRow",
     "SourceState",
     "Store",
+    "StoredLesson",
     "StoredTicket",
+    "StreamState",
     "SyncReport",
     "Told",
     "TriageCount",
     "Waiting",
+    "Yield",
 ]
 
 
@@ -66,11 +79,14 @@ class Store:
         self.config = ConfigPart(database, actor, now)
         self.sources = Sources(database, actor, now)
         self.runs = Runs(database, actor, now)
+        self.streams = Streams(database, actor, now)
         self.intake = Intake(database, actor, now)
         self.documents = Documents(database, actor, now)
         self.posts = Posts(database, actor, now)
         self.past = Past(database, actor, now)
         self.mentions = Mentions(database, actor, now)
+        self.corrections = Corrections(database, actor, now)
+        self.lessons = Lessons(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
         self.replies = Replies(database, actor, now)
@@ -84,6 +100,7 @@ class Store:
         self.outcomes = OutcomesPart(database, actor, now)
         self.digests = Digests(database, actor, now)
         self.retention = Retention(database, actor, now)
+        self.yields = Yields(database, actor, now)
 
     @classmethod
     def create(

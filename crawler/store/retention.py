@@ -71,7 +71,8 @@ class Retention(Part):
         current = sa.exists().where(
             urls.source_id == columns.source_id, urls.document_id == columns.id, urls.seen_at >= before
         )
-        old = ~current
+        # The last answer that a source gave as usual is what a person compares a strange one with.
+        old = ~current & ~sa.exists().where(t.yields.c.document_id == columns.id)
         if sources is not None:
             old &= columns.source_id.in_(sources)
         for ids in self._old(t.documents, columns.fetched_at, before, old):

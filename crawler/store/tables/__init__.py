@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crawler.store.tables.columns import metadata
 from crawler.store.tables.history import alerts, digests, events, expired
+from crawler.store.tables.learning import corrections, lessons
 from crawler.store.tables.posts import (
     analyses,
     bodies,
@@ -16,6 +17,7 @@ from crawler.store.tables.posts import (
     posts,
     triggers,
 )
+from crawler.store.tables.streaming import stream_states
 from crawler.store.tables.tickets import (
     deliveries,
     desk_comments,
@@ -27,7 +29,7 @@ from crawler.store.tables.tickets import (
     ticket_mentions,
     tickets,
 )
-from crawler.store.tables.watching import brands, config_versions, leases, runs, source_urls, sources
+from crawler.store.tables.watching import brands, config_versions, leases, runs, source_urls, sources, yields
 
 __all__ = [
     "alerts",
@@ -35,6 +37,7 @@ __all__ = [
     "bodies",
     "brands",
     "config_versions",
+    "corrections",
     "deliveries",
     "desk_comments",
     "desk_tickets",
@@ -47,6 +50,7 @@ __all__ = [
     "hook_calls",
     "kin_bands",
     "leases",
+    "lessons",
     "mentions",
     "metadata",
     "post_sources",
@@ -57,7 +61,9 @@ __all__ = [
     "sink_states",
     "source_urls",
     "sources",
+    "stream_states",
     "ticket_mentions",
     "tickets",
     "triggers",
+    "yields",
 ]

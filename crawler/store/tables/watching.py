@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from crawler.store.tables.columns import count, flag, id_, json_, metadata, ref, text_, time_
 from crawler.store.types import CompactJson, RowId
@@ -102,6 +102,19 @@ runs = Table(
     Index(
         "ix_runs_open", "source_id", postgresql_where=text("ended_at IS NULL"), sqlite_where=text("ended_at IS NULL")
     ),
+)
+
+# What a source usually gives. `settings` is the digest of kind and settings that it was learned with; `document_id` the
+# last good answer, which retention keeps; `odd` what is strange about the flow of its posts now.
+yields = Table(
+    "yields",
+    metadata,
+    Column("source_id", RowId, ForeignKey("sources.id"), primary_key=True, autoincrement=False),
+    Column("settings", String(32), nullable=False),
+    json_("state"),
+    text_("odd", nullable=True),
+    Column("document_id", RowId, nullable=True),
+    time_("at"),
 )
 
 leases = Table(
