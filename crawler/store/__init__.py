@@ -22,7 +22,7 @@ from crawler.store.intake import Arrival, Intake
 from crawler.store.leases import Leases
 from crawler.store.lessons import Lessons, StoredLesson
 from crawler.store.mentions import Mentions
-from crawler.store.outbox import Outbox, Waiting
+from crawler.store.outbox import Outbox, Recheck, Waiting
 from crawler.store.outcomes import Outcomes, OutcomesPart, Share
 from crawler.store.past import Folded, Past
 from crawler.store.posts import Posts
@@ -55,6 +55,7 @@ __all__ = [
     "OpenTicket",
     "Outcomes",
     "Pulse",
+    "Recheck",
     "RunSums",
     "Share",
     "SourceRow",

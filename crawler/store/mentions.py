@@ -122,16 +122,17 @@ class Mentions(Part):
         names = (columns.id, columns.status, columns.post_version, columns.analysed_version, columns.analysis_count)
         query = sa.select(*names).where(columns.id.in_(ids)).with_for_update()
         current = {row.id: row for row in connection.execute(query)}
-        known = _known_analyses(connection, ids)
+        known, given = _known_analyses(connection, ids), _corrected(connection, ids)
         fresh: dict[_Place, dict[str, Any]] = {}
         for mention, analysis in rows:
             place = (mention.id, mention.post.version, analysis.model)
             if mention.id in current and place not in known:
-                fresh[place] = _analysis_values(mention, analysis) | {"at": self.now()}
+                fresh[place] = analysis_values(mention, analysis) | {"at": self.now()}
         if fresh:
             insert = sa.insert(t.analyses).returning(t.analyses.c.id, sort_by_parameter_order=True)
             made = connection.execute(insert, list(fresh.values())).scalars()
             known |= dict(zip(fresh, made, strict=True))
+        known |= {(it.id, it.post.version, told.model): given[it.id] for it, told in rows if it.id in given}
         self._tell_mentions(connection, rows, current, known, Counter(place[0] for place in fresh))
         return len(fresh)
 
@@ -308,7 +309,8 @@ def _analysis(row: AnyRow) -> Analysis:
     )
 
 
-def _analysis_values(mention: StoredMention, analysis: Analysis) -> dict[str, Any]:
+def analysis_values(mention: StoredMention, analysis: Analysis) -> dict[str, Any]:
+    """The columns of an Analysis, less the time."""
     return {
         "mention_id": mention.id,
         "post_version": mention.post.version,
@@ -330,3 +332,13 @@ def _known_analyses(connection: Connection, mention_ids: Sequence[int]) -> dict[
     query = sa.select(columns.mention_id, columns.post_version, columns.model, columns.id)
     rows = connection.execute(query.where(columns.mention_id.in_(mention_ids)))
     return {(row.mention_id, row.post_version, row.model): row.id for row in rows}
+
+
+def _corrected(connection: Connection, mention_ids: Sequence[int]) -> dict[int, int]:
+    """Mention -> the Analysis that a person gave it, as long as the post reads as it did: no model takes that away."""
+    said, columns = t.corrections.c, t.mentions.c
+    shown = (said.mention_id == columns.id, said.analysis_id == columns.analysis_id)
+    query = sa.select(columns.id, columns.analysis_id).join_from(t.mentions, t.corrections, sa.and_(*shown))
+    stands = (said.undone_at.is_(None), said.post_version == columns.post_version)
+    rows = connection.execute(query.where(columns.id.in_(mention_ids), *stands))
+    return {int(mention): int(analysis) for mention, analysis in rows}

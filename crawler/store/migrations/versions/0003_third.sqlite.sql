@@ -61,3 +61,11 @@ CREATE TABLE stream_states (
     CONSTRAINT pk_stream_states PRIMARY KEY (source_id),
     CONSTRAINT fk_stream_states_source_id FOREIGN KEY(source_id) REFERENCES sources (id)
 )
+
+ALTER TABLE deliveries ADD COLUMN looks INTEGER DEFAULT 0 NOT NULL
+
+ALTER TABLE deliveries ADD COLUMN twice_at BIGINT
+
+CREATE INDEX ix_deliveries_twice ON deliveries (sink) WHERE twice
+
+ALTER TABLE desk_tickets ADD COLUMN due_at BIGINT
