@@ -1,175 +1,158 @@
-"""What needs a person becomes one Alert, tells once, and goes by itself: each condition made true and untrue again."""
+"""`watch NAME` as a process against an API on this machine: live, in a pipe, interrupted, and with nobody there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from e2e.site import Entry
-from e2e.stock import Stock
-
-from crawler.app import health, now
-from crawler.app.alerting import Sender
-from crawler.app.working import _Stop, _Worker
-from crawler.errors import Transient
-from crawler.model import Remote, Ticket, Verdict
+from e2e.installation import COMMAND, MARK, Installation, until
+from e2e.rough_site import Request, RoughSite
 
 pytestmark = pytest.mark.e2e
+START = 1_780_000_000
 
-ENTRIES = [Entry(str(number), f"Nova Pay again, number {number}") for number in range(3)]
+
+class Search:
+    """The search of a platform, in the form of kind `hackernews`; `said` grows while it is watched."""
+
+    def __init__(self) -> None:
+        self.site = RoughSite()
+        self.said = ["Nova Pay charged me twice, nobody answers. Terrible!", "I love tea", "Thanks НоваПей, great job"]
+        self.site.routes["/api/v1/search_by_date*"] = self._answer
+
+    def _answer(self, request: Request) -> None:
+        hits = [
+            {"objectID": str(n), "comment_text": text, "author": "ann", "created_at_i": START + 60 * n, "story_id": 1}
+            for n, text in enumerate(self.said, 1)
+        ]
+        request.send(json.dumps({"hits": hits[::-1]}), "application/json")
+
+    def options(self) -> tuple[str, ...]:
+        return "--source", "hackernews", "--base-url", f"hackernews={self.site.url}"
 
 
 @pytest.fixture
-def stock(store_url: str, tmp_path: Path) -> Iterator[Stock]:
-    stock = Stock(tmp_path, store_url)
-    stock.crawl("news", ENTRIES)
-    stock.work()
-    yield stock
-    stock.close()
+def search() -> Iterator[Search]:
+    made = Search()
+    yield made
+    made.site.close()
 
 
-def ago(stock: Stock, **past: float) -> object:
-    """An instant of the past as a raw column value."""
-    at = now() - timedelta(**past)
-    return int(at.timestamp() * 1_000_000) if stock.url.startswith("sqlite") else at
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Installation]:
+    """A folder with nothing in it; what still runs at the end is ended."""
+    made = Installation(tmp_path / "empty", {"TMPDIR": str(tmp_path)})
+    yield made
+    made.kill_all()
 
 
-def open_keys(stock: Stock) -> list[str]:
-    health.watch(stock.opened)
-    return [alert.key for alert in stock.opened.store.alerts.open()]
+def begun(place: Installation, *arguments: str) -> subprocess.Popen[str]:
+    """The command without any config in sight."""
+    environment = {**os.environ, **place.env, MARK: place.mark, "HOME": str(place.folder.parent)}
+    environment.pop("MENTION_CRAWLER_CONFIG", None)
+    return subprocess.Popen(
+        [str(COMMAND), "watch", *arguments],
+        cwd=place.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
-def test_nothing_is_wrong_with_a_working_past(stock: Stock) -> None:
-    assert open_keys(stock) == []
-    assert health.readiness(stock.opened) == (True, [])
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
 
 
-STUCK = {
-    "match": "UPDATE posts SET matched_with = NULL, changed_at = :at WHERE id = 1",
-    "analyse": "UPDATE mentions SET status = 'found', changed_at = :at WHERE id = 1",
-    "triage": "UPDATE mentions SET status = 'analysed', changed_at = :at WHERE id = 1",
-    "deliver": "UPDATE deliveries SET status = 'pending', attempts = 0, not_before = :at WHERE id = 1",
-}
+def rows(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
 
 
-@pytest.mark.parametrize("stage", STUCK)
-def test_a_stage_that_does_not_move_is_told(stock: Stock, stage: str) -> None:
-    stock.execute(STUCK[stage], at=ago(stock, minutes=1))
-    assert open_keys(stock) == [], "a minute is no standstill"
-    stock.execute(STUCK[stage], at=ago(stock, minutes=5))
-    assert open_keys(stock) == [f"stage:{stage}"] == open_keys(stock)
-    ready, causes = health.readiness(stock.opened)
-    assert not ready and "5 minutes" in causes[0]
-    stock.execute(STUCK[stage], at=ago(stock, seconds=1))
-    assert open_keys(stock) == []
-    assert len(stock.rows("alerts")) == 1
+def test_mentions_come_live_with_their_tone_and_ctrl_c_sums_up(place: Installation, search: Search) -> None:
+    process = begun(place, "Nova Pay", *search.options(), "--json", "--every", "1s")
+    told: list[str] = []
+    reading = threading.Thread(target=lambda: told.extend(process.stdout or ()), daemon=True)
+    reading.start()
+    until(lambda: len(told) == 2, 150, "the mentions that are there")
+    search.said.append("What are the fees of Nova Pay?")
+    until(lambda: len(told) == 3, 150, "the one that came later")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    reading.join()
+    first, second, third, summary = rows("".join(told))
+    assert [row["id"] for row in (first, second, third)] and first["published_at"] < second["published_at"]
+    assert (first["tone"], first["source"], first["author"]) == ("negative", "hackernews", "ann")
+    assert (second["tone"], third["intent"]) == ("positive", "question")
+    assert first["url"] == "https://news.ycombinator.com/item?id=1"
+    assert (summary["summary"], summary["mentions"], summary["tones"]["negative"]) == (True, 3, 1)
+    assert list(place.folder.iterdir()) == [], "nothing is left behind"
+    assert [path for path in place.folder.parent.iterdir() if path.name.startswith("mention-crawler")] == []
 
 
-def test_a_silent_source_is_told(stock: Stock) -> None:
-    silent = "UPDATE sources SET usual_gap_seconds = :gap, last_new_at = :at WHERE name = 'news'"
-    stock.execute(silent, gap=3600.0, at=ago(stock, hours=20))
-    assert open_keys(stock) == []
-    stock.execute(silent, gap=3600.0, at=ago(stock, hours=30))
-    assert open_keys(stock) == ["source:news:silent"]
-    stock.opened.store.sources.pause("news")
-    assert open_keys(stock) == [], "a paused source is silent on purpose"
-    stock.opened.store.sources.resume("news")
-    assert open_keys(stock) == ["source:news:silent"]
-    stock.crawl("news", [*ENTRIES, Entry("new", "at last")])
-    assert open_keys(stock) == []
+def test_once_saves_a_config_that_checks_and_crawls(place: Installation, search: Search) -> None:
+    code, out, err = ended(begun(place, "Nova Pay", *search.options(), "--once", "--save"))
+    assert (code, len(out.splitlines())) == (0, 2), err
+    assert "negative" in out.splitlines()[0] and out.splitlines()[0].endswith("item?id=1")
+    assert "2 mentions" in err and "wrote" in err
+    config = place.folder / "mention-crawler.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "# other spellings" in text
+    place.run("check")
+    [crawled, _] = place.json("crawl")
+    assert (crawled["source"], crawled["verdict"], crawled["mentions_new"]) == ("hackernews", "ok", 2)
+    code, _, err = ended(begun(place, "Nova Pay", *search.options(), "--once", "--save"))
+    assert (code, config.read_text(encoding="utf-8")) == (2, text)
+    assert "already there" in err
 
 
-@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.BLOCKED, Verdict.CHANGED, Verdict.TRAP, Verdict.TOO_BIG])
-def test_every_bad_end_of_a_crawl_is_told(stock: Stock, verdict: Verdict) -> None:
-    store = stock.opened.store
-    run = store.sources.claim("test", ["news"], now(), 60.0, 1)[0]
-    store.runs.finish(run, verdict, "why it was so", 0.1, now())
-    assert open_keys(stock) == ["source:news:failing"]
-    assert "why it was so" in store.alerts.open()[0].cause and store.alerts.open()[0].source == "news"
-    assert health.readiness(stock.opened)[0], "somebody else's outage does not take us out of service"
-    stock.crawl("news", ENTRIES)
-    assert open_keys(stock) == []
+def test_what_is_older_is_counted_and_not_shown(place: Installation, search: Search) -> None:
+    code, out, err = ended(begun(place, "Nova Pay", *search.options(), "--once", "--since", "1h"))
+    assert (code, out) == (0, "")
+    assert "2 older than --since are not shown" in err
 
 
-class Ear:
-    """A sink that may be deaf."""
-
-    kind, can = "ear", frozenset[str]()
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.deaf = False
-
-    def create(self, ticket: Ticket) -> Remote:
-        if self.deaf:
-            raise Transient("deaf")
-        self.heard.append(ticket.key)
-        return Remote("1")
+def test_one_that_fails_stops_no_other(place: Installation, search: Search) -> None:
+    """The instance of the second kind answers 404 to everything: one line, and the first goes on."""
+    also = ("--source", "lemmy", "--base-url", f"lemmy={search.site.url}")
+    code, out, err = ended(begun(place, "Nova Pay", *search.options(), *also, "--once", "--json"))
+    assert code == 0
+    *_, summary = rows(out)
+    assert {row["source"]: row["mentions"] for row in summary["sources"]} == {"hackernews": 2, "lemmy": 0}
+    assert [line.startswith("lemmy: ") for line in err.splitlines()].count(True) == 1
 
 
-def test_each_target_hears_once_also_when_another_is_deaf(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ears = {"one": Ear(), "two": Ear()}
-    ears["one"].deaf = True
-    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app, words: ears)
-    stock.opened.store.alerts.set_("disk", "full")
-    sender = Sender()
-    assert [sender.send(stock.opened) for _ in range(3)] == [0, 0, 0]
-    assert ears["two"].heard == ["mc-alert-1"] and ears["one"].heard == []
-    ears["one"].deaf = False
-    assert sender.send(stock.opened) == 0, "a deaf one is not shouted at every second"
-    sender.not_before.clear()
-    assert sender.send(stock.opened) == 1 and sender.send(stock.opened) == 0
-    stock.opened.store.alerts.clear("disk")
-    assert sender.send(stock.opened) == 1
-    assert [ear.heard for ear in ears.values()] == [["mc-alert-1", "mc-alert-1-over"]] * 2
+def test_nobody_there_is_said_plainly(place: Installation) -> None:
+    closed = RoughSite()
+    closed.close()
+    options = ("--source", "hackernews", "--base-url", f"hackernews={closed.url}")
+    code, out, err = ended(begun(place, "Nova Pay", *options, "--save"))
+    assert (code, out) == (4, "")
+    assert "no source could be reached" in err
+    assert not (place.folder / "mention-crawler.yaml").exists()
 
 
-def test_two_services_tell_once(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ear = Ear()
-    monkeypatch.setattr("crawler.app.alerting.targets_of", lambda app, words: {"ear": ear})
-    stock.opened.store.alerts.set_("disk", "full")
-    assert stock.opened.store.leases.take("alerts", "the other service", 30.0) == 1
-    assert Sender().send(stock.opened) == 0 and ear.heard == []
-
-
-class Silent:
-    """A channel to a parent that says nothing."""
-
-    def __init__(self) -> None:
-        self.orders: list[tuple[str, ...]] = []
-
-    def beat(self, running: object = ()) -> None: ...
-
-    def commands(self, timeout: float = 0.0) -> list[tuple[str, ...]]:
-        return self.orders
-
-
-def test_a_stage_with_much_to_do_gives_way(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backlog in one stage does not keep the tickets of the others waiting."""
-    monkeypatch.setattr("crawler.app.working.TURN", -1.0)
-    monkeypatch.setattr("crawler.stages.match.BATCH", 2)
-    stock.execute("UPDATE posts SET matched_with = NULL")
-    stock.execute("UPDATE mentions SET status = 'found', analysed_version = 0 WHERE id = 1")
-    worker = _Worker(Silent(), stock.opened)
-    assert worker.once() is False, "there is more"
-    waiting = [row["matched_with"] for row in stock.rows("posts")].count(None)
-    assert waiting == 1, "one batch of two was matched, then the others had their turn"
-    assert {row["status"] for row in stock.rows("mentions")} <= {"ticketed", "joined"}
-    worker.once()
-    assert worker.once() is True
-    assert [row["matched_with"] for row in stock.rows("posts")].count(None) == 0
-
-
-def test_the_end_comes_between_two_batches(stock: Stock) -> None:
-    channel = Silent()
-    worker = _Worker(channel, stock.opened)
-    channel.orders = [("stop",)]
-    stock.execute("UPDATE posts SET matched_with = NULL")
-    told: Callable[[int], None] = worker._told("match")
-    with pytest.raises(_Stop):
-        told(1)
-    with pytest.raises(_Stop):
-        worker.once()
-    assert stock.books().gaps == ()
+def test_a_pipe_that_closes_ends_it_in_peace(place: Installation, search: Search) -> None:
+    process = begun(place, "Nova Pay", *search.options(), "--every", "1s")
+    assert process.stdout is not None
+    assert "twice" in process.stdout.readline()
+    process.stdout.close()
+    begin = time.monotonic()
+    while process.poll() is None:
+        search.said.append(f"Nova Pay again, number {len(search.said)}")
+        time.sleep(0.5)
+        assert time.monotonic() - begin < 150
+    assert process.returncode == 0
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "Traceback" not in stderr.read()
