@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, crawl, lists, redo, report, review, rules
+from crawler.cli import admin, crawl, lists, model, redo, report, review, rules, watch
 
 app = typer.Typer(
     name="mention-crawler",
@@ -16,7 +16,9 @@ app = typer.Typer(
 admin.add_to(app)
 crawl.add_to(app)
 lists.add_to(app)
+model.add_to(app)
 redo.add_to(app)
 review.add_to(lists.mentions)
 rules.add_to(app)
 report.add_to(app)
+watch.add_to(app)
