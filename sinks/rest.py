@@ -20,18 +20,30 @@ from crawler.net.http import HttpAnswer
 from sinks.base import Tools
 from sinks.http import is_html
 from sinks.plain import one_line, safe_link
-from sinks.rest_call import RestClient
-from sinks.rest_changes import Changer, changes_since, holds, short
+from sinks.rest_call import RestClient, Told
+from sinks.rest_changes import Changer, changes_since, short
 from sinks.rest_fill import Absent, Values, fill, fill_path, names_in
 from sinks.rest_pages import Lister
-from sinks.rest_pick import in_item, scalar, values_of
+from sinks.rest_pick import in_item, near, scalar, values_of
 from sinks.rest_settings import Find
-from sinks.rest_values import TICKET, Plain, carries, marker, of_remote, of_search, of_ticket
+from sinks.rest_values import (
+    TICKET,
+    Plain,
+    carries,
+    holds,
+    marker,
+    of_remote,
+    of_search,
+    of_ticket,
+    our_word,
+    their_words,
+)
 
 _OUR_KEY = "{key}"
 _UNREADABLE = 2
 _UNREADABLE_PAGES = 5
 _BEHIND = 200
+_ALWAYS = frozenset("remote_id remote_number key marker now base session".split())
 
 
 class Rest(RestClient):
@@ -59,17 +71,21 @@ class Rest(RestClient):
 
     def create(self, ticket: Ticket) -> Remote:
         settings = self.settings
-        values = of_ticket(ticket, self.base, settings.format, self.words_of_priorities(), settings.author_domain)
-        told = self.send(settings.create, values)
+        priorities, domain = self.words_of_priorities(), settings.author_domain
+        values: Values = of_ticket(ticket, self.base, settings.format, priorities, domain, settings.dates)
+        values = self.prepared(settings.create.before, values, settings.create.names())
+        told = self.send(settings.create, values, ready=True)
         if told.word == "exists":
             return self._existing(ticket.key)
         warnings = [self.warning(told.answer)] if told.word == "warn" else []
-        found = None if told.word == "missing" else self._id_in(told.answer, settings.create.id, ticket.key)
+        lost = told.word in ("missing", "failed")
+        found = None if lost else self._id_in(told.answer, settings.create.id, ticket.key)
         if found is None:
-            return self._without_id(ticket.key, told.answer)
+            return self._without_id(ticket.key, told)
         self._unreadable.pop(ticket.key, None)
         link = self.link(settings.create.link, found, answer=told.answer)
         warnings += self._differences(settings.create.check, told.answer, values)
+        warnings += self._afterwards(found, values)
         warnings += self._compared(found, values)
         return Remote(found, link, self.status_in(told.answer), tuple(warnings))
 
@@ -113,10 +129,26 @@ class Rest(RestClient):
             raise InDoubt(f"{self.name}: the helpdesk has a ticket for {key} already, but does not find it yet")
         return found
 
-    def _without_id(self, key: str, answer: HttpAnswer) -> Remote:
-        """A success without an id: the ticket may be there, so it is looked for; not for ever."""
+    def _afterwards(self, id: str, values: Values) -> list[str]:
+        """The calls behind the one that created: what they do is no part of the promise, so they only warn."""
+        warnings = []
+        values = values.also(of_remote(id, self.base))
+        for step in self.settings.create.after:
+            names = step.names() - _ALWAYS
+            if names and all(values.get(name, long=False) in (None, "", []) for name in names):
+                continue
+            try:
+                values = self.prepared((step,), values, set())
+            except Exception as error:  # the ticket is there; nothing that happens now may say otherwise
+                warnings.append(self.mask(f"{step.method} {step.path} after create: {one_line(str(error), 200)}"))
+        return warnings
+
+    def _without_id(self, key: str, told: Told) -> Remote:
+        """A success without an id, or a failure told in a good answer: the ticket may be there, so it is looked for;
+        not for ever."""
+        answer = told.answer
         page = is_html(answer)
-        what = "with an HTML page" if page else f"without an id at {self.settings.create.id!r}{self.excerpt(answer)}"
+        what = "with an HTML page" if page else self._no_id(told)
         said = f"the helpdesk answered {answer.status} {what}"
         if self.settings.find is None:
             raise self.permanent(f"{said}; the ticket may exist there all the same; are url and create.id right?")
@@ -130,6 +162,12 @@ class Rest(RestClient):
             self._unreadable.pop(key)
             raise self.permanent(f"{said}, {times} times, and does not find the ticket; mend create.id or find")
         raise InDoubt(self.mask(f"{self.name}: {said}; it is looked for before anything is sent again"))
+
+    def _no_id(self, told: Told) -> str:
+        if told.word == "failed":
+            return f"and that it failed{self.excerpt(told.answer)}"
+        spec = self.settings.create.id
+        return f"without an id at {spec!r}{near(told.answer, spec)}{self.excerpt(told.answer)}"
 
     def _is_ours(self, item: Any, find: Find, key: str, values: Values) -> bool:
         if find.match or find.contains:
@@ -213,17 +251,14 @@ class Rest(RestClient):
 
     def our_status(self, word: Any) -> TicketStatus | None:
         read = self.settings.read
-        said = scalar(word)
-        if read is None or said is None:
-            return None
-        return {theirs.lower(): ours for theirs, ours in read.statuses.items()}.get(said.lower())
+        return None if read is None else our_word(word, read.statuses)
 
     def words_of_priorities(self) -> Mapping[str, Any]:
         return {Priority(ours).value: theirs for ours, theirs in self.settings.priorities.items()}
 
     def words_of_statuses(self) -> Mapping[str, Any]:
         read = self.settings.read
-        turned = {ours.value: theirs for theirs, ours in reversed((read.statuses if read else {}).items())}
+        turned = their_words(read.statuses if read else {})
         return turned | {ours.value: theirs for ours, theirs in self.settings.statuses.items()}
 
     def warning(self, answer: HttpAnswer) -> str:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from pydantic import SecretStr
-
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
-from crawler.net.http import HttpAnswer, as_json, server_of
+from crawler.net.http import HttpAnswer, server_of
 from sinks.base import Tools
 from sinks.http import HttpSink, is_html
 from sinks.plain import one_line
-from sinks.rest_fill import SECRET, Absent, Values, as_text, fill, fill_path, fill_text, in_json_text, in_xml
-from sinks.rest_meaning import Word, meaning_of, wait_of
-from sinks.rest_pick import in_answer, scalar
-from sinks.rest_settings import Call, Login, RestSettings
+from sinks.rest_body import body_of
+from sinks.rest_fill import SECRET, Values, as_text, fill, fill_path, fill_text
+from sinks.rest_meaning import Word, meaning_of, stands, told_at, wait_of
+from sinks.rest_parts import SESSION, Call, Request, Step
+from sinks.rest_pick import in_answer
+from sinks.rest_session import Session, Signature, basic_of, joined, plain
+from sinks.rest_settings import Comment, RestSettings, Update
 from sinks.rest_values import Over, moment_as
 
-_FORM = "application/x-www-form-urlencoded"
-_JSON = "application/json; charset=utf-8"
 _TOLD_APART: tuple[Word, ...] = ("exists", "missing")
+_NO_SESSION = (401, 403)
 
 
 class Told(NamedTuple):
-    """An answer that is no error: `word` is ok, warn, exists or missing."""
+    """An answer that is no error: `word` is ok, warn, exists, missing, or failed (of `create` only)."""
 
     answer: HttpAnswer
     word: Word
@@ -42,23 +39,38 @@ class RestClient(HttpSink):
 
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)
-        self._session: str | None = None
-        self._logging_in = threading.Lock()
-        if settings.basic is not None:
-            password = settings.basic.password.get_secret_value() if settings.basic.password else "X"
-            pair = f"{settings.basic.user.get_secret_value()}:{password}".encode()
-            self._basic = "Basic " + base64.b64encode(pair).decode()
-            self.secrets.append(self._basic)
+        self._session = Session(self, settings.login) if settings.login else None
+        self._signature = Signature(settings.sign) if settings.sign else None
+        for basic in (settings.basic, settings.login and settings.login.basic):
+            if basic is not None:
+                self.secrets.append(basic_of(basic))
 
     def headers(self) -> Mapping[str, str]:
-        plain = _open(self.settings.headers)
+        own = plain(self.settings.headers)
         if self.settings.basic is not None:
-            plain.setdefault("Authorization", self._basic)
-        return plain
+            own.setdefault("Authorization", basic_of(self.settings.basic))
+        return own
+
+    def prepared(self, steps: tuple[Step, ...], values: Values, wanted: set[str]) -> Values:
+        """The values with those that these steps take. Raises Permanent when one of `wanted` is not among them."""
+        taken: dict[str, Any] = {}
+        for step in steps:
+            known = taken.get(step.unless) or values.get(step.unless, long=False) if step.unless else None
+            if known is not None:
+                continue
+            with_taken = values.also({name: value for name, value in taken.items() if value is not None})
+            told = self.send(step, with_taken, reads=True)
+            for name, spec in step.take.items():
+                found = None if told.word == "missing" else _taken(self.pick(told.answer, spec))
+                taken[name] = taken.get(name) if found is None else found
+        for name in sorted(wanted & {name for name, value in taken.items() if value is None}):
+            spec = next(step.take[name] for step in reversed(steps) if name in step.take)
+            raise self.permanent(f"nothing gives {{{name}}}: the answer before has nothing at {spec!r}")
+        return values.also(taken)
 
     def send(
         self,
-        call: Call,
+        call: Request,
         values: Values,
         *,
         extra: Mapping[str, str] | None = None,
@@ -67,140 +79,113 @@ class RestClient(HttpSink):
         missing: bool = False,
         target: str | None = None,
         also: tuple[int, ...] = (),
+        ready: bool = False,
     ) -> Told:
         """Send one call. `reads` says that it writes nothing, `missing` that a 404 means "there is none".
 
-        Answers whose status is in `also` come back as they are. `target` is a path
-        with query of the same server that stands for the call's own.
+        Answers whose status is in `also` come back as they are. `target` is a path with query of the same server that
+        stands for the call's own. `ready`: what must be asked before has been asked.
 
         Raises Transient, InDoubt (only of writes), Permanent.
         """
-        everywhere = {SECRET + name: text for name, text in _open(self.settings.secrets).items()}
-        values = Over(values, {"now": moment_as(self.tools.now(), "iso"), **everywhere})
-        url = self._url(call, values, query or {}) if target is None else self._with_query(_origin(self.base) + target)
-        content, kind = self._body(call, values)
-        headers = _open(call.headers)
-        headers |= {name: one_line(fill_text(text, values), 1000) for name, text in call.plain_headers().items()}
-        headers = joined({"Content-Type": kind} if kind else {}, headers, extra or {})
+        if isinstance(call, Call) and call.before and not ready:
+            values = self.prepared(call.before, values, call.names())
+        everywhere = {SECRET + name: text for name, text in plain(self.settings.secrets).items()}
+        values = Over(values, {"now": moment_as(self.tools.now(), self.settings.dates), **everywhere})
         try:
             with self.named():
-                answer = self._sent(call.method, url, headers, content)
-            return Told(answer, "ok") if answer.status in also else self._judged(call, answer, missing)
+                answer = self._answered(call, values, query or {}, target, extra or {})
+            if answer.status in also:
+                return Told(answer, "ok")
+            return self._judged(call, answer, missing, reads)
         except InDoubt as error:
             if reads:
                 raise Transient(str(error), error.retry_after) from None
             raise
 
-    def _sent(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> HttpAnswer:
+    def _answered(
+        self, call: Request, values: Over, query: Mapping[str, Any], target: str | None, extra: Mapping[str, str]
+    ) -> HttpAnswer:
+        if self._session is None:
+            return self._sent(call, values, query, target, extra)
         for attempt in (1, 2):
-            session = self._session_headers()
-            answer = self.tools.http.request(
-                method,
-                url,
-                headers=joined({"Accept": "application/json"}, self.headers(), session, headers),
-                content=content,
-                timeout=self.settings.timeout,
-            )
-            if answer.status != 401 or not session or attempt == 2:
+            session = self._session.opened()
+            headers = joined(self._session.headers(session), extra)
+            answer = self._sent(call, Over(values, {SESSION: session}), query, target, headers)
+            over = answer.status in _NO_SESSION or self._word(call, answer) == "login"
+            if not over or attempt == 2:
                 break
-            self._ended(session)  # a 401 stored nothing
+            self._session.ended(session)  # an answer that knows nobody stored nothing
         return answer
 
-    def _ended(self, headers: Mapping[str, str]) -> None:
-        """Forget the session that these headers carry, unless another thread has opened a new one already."""
-        with self._logging_in:
-            if self._session is not None and headers == self._carrying(self._session):
-                self._session = None
+    def _sent(
+        self, call: Request, values: Over, query: Mapping[str, Any], target: str | None, extra: Mapping[str, str]
+    ) -> HttpAnswer:
+        url = self._url(call, values, query) if target is None else self.with_query(_origin(self.base) + target)
+        content, kind = body_of(call, values, self.settings.limits)
+        headers = plain({name: text for name, text in call.headers.items() if text.looked_up})
+        headers |= {name: one_line(fill_text(text, values), 1000) for name, text in call.plain_headers().items()}
+        headers = joined(
+            {"Accept": "application/json"}, self.headers(), extra, {"Content-Type": kind} if kind else {}, headers
+        )
+        if self._signature is not None:
+            headers = joined(headers, self._signature.headers(call.method, url, content or b"", self.tools.now()))
+        return self.tools.http.request(
+            call.method, url, headers=headers, content=content, timeout=self.settings.timeout
+        )
 
-    def _carrying(self, session: str) -> dict[str, str]:
-        sends = self.settings.login.sends if self.settings.login else {}
-        return {name: text.replace("{session}", session) for name, text in sends.items()}
-
-    def _session_headers(self) -> dict[str, str]:
-        login = self.settings.login
-        if login is None:
-            return {}
-        with self._logging_in:
-            if self._session is None:
-                self._session = self._logged_in(login)
-            return self._carrying(self._session)
-
-    def _logged_in(self, login: Login) -> str:
-        own = {} if login.url else self.headers()
-        headers = joined({"Accept": "application/json"}, own, _open(login.headers))
-        url = login.url.rstrip("/") + login.path if login.url else self._with_query(self.base + login.path)
-        content = None
-        if login.body is not None:
-            content, headers["Content-Type"] = as_json(_open(login.body)), _JSON
-        elif login.form is not None:
-            content, headers["Content-Type"] = urlencode(_open(login.form)).encode(), _FORM
-        try:
-            answer = self.tools.http.request(
-                login.method, url, headers=headers, content=content, timeout=self.settings.timeout
-            )
-        except InDoubt as error:
-            raise Transient(f"login: {error}", error.retry_after) from None
-        if not 200 <= answer.status < 300:
-            refused = self._error(None, answer, "login")
-            # Nothing was asked for yet: a login that fails leaves no doubt.
-            raise Transient(str(refused), refused.retry_after) if isinstance(refused, InDoubt) else refused
-        session = scalar(in_answer(answer, login.session))
-        if session is None:
-            raise Permanent(f"the login answered nothing at {login.session!r}")
-        self.secrets.append(session)
-        return session
-
-    def _url(self, call: Call, values: Values, query: Mapping[str, Any]) -> str:
+    def _url(self, call: Request, values: Values, query: Mapping[str, Any]) -> str:
         given = fill(call.query, values) | dict(query)
-        return self._with_query(self.base + fill_path(call.path, values), given)
+        return self.with_query(self.base + fill_path(call.path, values), given)
 
-    def _with_query(self, url: str, given: Mapping[str, Any] | None = None) -> str:
+    def with_query(self, url: str, given: Mapping[str, Any] | None = None) -> str:
+        """`url` with these parameters and those that every call has."""
         pairs: list[tuple[str, str]] = []
         for name, value in (given or {}).items():
             pairs += [(name, as_text(item)) for item in (value if isinstance(value, list) else [value])]
-        pairs += list(_open(self.settings.query).items())
+        pairs += list(plain(self.settings.query).items())
         if not pairs:
             return url
         return url + ("&" if urlsplit(url).query else "?") + urlencode(pairs, errors="replace")
 
-    def _body(self, call: Call, values: Values) -> tuple[bytes | None, str | None]:
-        limits = self.settings.limits
-        if call.form is not None:
-            return urlencode(
-                _flat(fill(call.form, values, limits)), errors="replace"
-            ).encode(), call.content_type or _FORM
-        if call.multipart is not None:
-            return _multipart(_flat(fill(call.multipart, values, limits)))
-        if call.text is not None:
-            kind = call.content_type or "text/plain; charset=utf-8"
-            return fill_text(call.text, values, _coding(kind)).encode("utf-8", "replace"), kind
-        if call.body is not None:
-            filled = fill(call.body, values, limits)
-            return as_json({} if isinstance(filled, Absent) else filled), call.content_type or _JSON
-        return None, None
-
-    def _judged(self, call: Call, answer: HttpAnswer, missing: bool) -> Told:
+    def _word(self, call: Request, answer: HttpAnswer) -> Word | None:
         word = meaning_of(answer, call.meaning, self.settings.meaning)
+        if word is None and call.graphql is not None and stands(told_at(answer, "json:errors")):
+            return "failed" if 200 <= answer.status < 300 else None
+        return word
+
+    def _judged(self, call: Request, answer: HttpAnswer, missing: bool, reads: bool) -> Told:
+        word = self._word(call, answer)
         if word is None:
             if 200 <= answer.status < 300:
-                word = "ok"
+                word = "ok" if not _is_no_answer(call, answer) else None
             elif answer.status == 404 and missing:
                 word = "missing"
         if word in ("ok", "warn") or word in _TOLD_APART:
             return Told(answer, word)
-        raise self._error(word, answer, call.method)
+        if word == "failed" and not reads and not isinstance(call, Comment | Update):
+            return Told(answer, word)
+        raise self.refusal(word, answer, call.method, reads)
 
-    def _error(self, word: Word | None, answer: HttpAnswer, method: str) -> CrawlerError:
+    def refusal(self, word: Word | None, answer: HttpAnswer, method: str, reads: bool = False) -> CrawlerError:
+        """The error that an answer is."""
         what = self.mask(
             f"{self.name}: {method} {server_of(answer.url)} answered {answer.status}{self.excerpt(answer)}"
         )
         wait = wait_of(answer, self.settings.retry_after, self.tools.now())
+        if word == "failed":
+            # A question that failed was not answered; nothing may be concluded from it.
+            return Transient(what, wait) if reads else Permanent(what)
+        if word == "login":
+            return Permanent(f"{what}; a new session did not help" if self._session else f"{what}; there is no `login`")
         if word == "permanent":
             return Permanent(what)
         if word == "transient":
             return Transient(what, wait)
         if word == "in_doubt":
             return InDoubt(what, wait)
+        if 200 <= answer.status < 300:
+            return Permanent(f'{what} to a change; is url right? If that is its usual answer: meaning: {{"200": ok}}')
         usual = self._meaning(method, answer)
         if isinstance(usual, Transient):
             return type(usual)(str(usual), wait)
@@ -216,6 +201,20 @@ class RestClient(HttpSink):
             return None
 
 
+def _is_no_answer(call: Request, answer: HttpAnswer) -> bool:
+    """A whole HTML page to a comment or an update: a login page, mostly, and nothing was changed."""
+    return isinstance(call, Comment | Update) and answer.body.lstrip()[:15].lower().startswith((b"<!doctype", b"<html"))
+
+
+def _taken(value: Any) -> Any:
+    """A value of an answer as one of ours: a number as it is, a text on one line; None for anything else."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        return one_line(value, 1000) or None
+    return value if isinstance(value, int | float) else None
+
+
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -227,47 +226,3 @@ def _hint(status: int, method: str) -> str:
     if status == 404 and method == "GET":
         return '; where it means that there is none, say so: meaning: {"404": missing}'
     return ""
-
-
-def joined(*parts: Mapping[str, str]) -> dict[str, str]:
-    """Headers in one; of two that differ only in case the later one stays."""
-    whole: dict[str, tuple[str, str]] = {}
-    for part in parts:
-        whole |= {name.lower(): (name, value) for name, value in part.items()}
-    return dict(whole.values())
-
-
-def _open(secret: Mapping[str, SecretStr]) -> dict[str, str]:
-    return {name: value.get_secret_value() for name, value in secret.items()}
-
-
-def _coding(kind: str) -> Any:
-    if "xml" in kind.lower():
-        return in_xml
-    return in_json_text if "json" in kind.lower() else str
-
-
-def _flat(form: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Form fields as pairs: lists repeat the name, mappings become name[key]."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in form.items():
-        full = f"{prefix}[{name}]" if prefix else str(name)
-        if isinstance(value, Mapping):
-            pairs += _flat(value, full)
-        elif isinstance(value, list):
-            pairs += [(full, as_text(item)) for item in value]
-        else:
-            pairs.append((full, as_text(value)))
-    return pairs
-
-
-def _multipart(pairs: list[tuple[str, str]]) -> tuple[bytes, str]:
-    boundary = f"mention-crawler-{secrets.token_hex(16)}"
-    out = []
-    for name, value in pairs:
-        safe = one_line(name, 200).replace('"', "%22")
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{safe}"\r\n'
-        out.append(f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{value}\r\n")
-    return ("".join(out) + f"--{boundary}--\r\n").encode(
-        "utf-8", "replace"
-    ), f"multipart/form-data; boundary={boundary}"

@@ -15,11 +15,12 @@ from crawler.net.http import HttpAnswer
 from crawler.text import strip_markup
 from sinks.plain import one_line
 from sinks.rest_call import Told
-from sinks.rest_fill import Absent, Values, fill
+from sinks.rest_fill import Values
 from sinks.rest_pages import Lister
+from sinks.rest_parts import Call
 from sinks.rest_pick import in_item, scalar, values_of
-from sinks.rest_settings import Call, Changes, Read, Replies, Update
-from sinks.rest_values import Plain, carries, marker, moment_as, of_change, of_remote, of_search
+from sinks.rest_settings import Changes, Read, Replies, Update
+from sinks.rest_values import Plain, carries, holds, marker, moment_as, of_change, of_remote, of_search
 
 if TYPE_CHECKING:
     from sinks.rest import Rest
@@ -144,7 +145,7 @@ class Changer:
 
 def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tuple[Remote, Change]]:
     """What the helpdesk says has changed: of each ticket its state of now, then what was written in it."""
-    values = of_search("", sink.base, moment_as(since, changes.since))
+    values = of_search("", sink.base, moment_as(since, changes.since, changes.zone))
     for item in Lister(sink, changes, values).items():
         said = in_item(item, changes.at)
         at = moment_of(said)
@@ -168,6 +169,7 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
         if (
             not number
             or not isinstance(text, str)
+            or not text.strip()
             or "mention-crawler:" in own_words(text)
             or not holds(item, replies.only, values)
         ):
@@ -189,15 +191,6 @@ def own_words(text: str) -> str:
         depth = max(0, depth + (-1 if tag[0].startswith("</") else 1))
         at = tag.end()
     return _QUOTED_LINE.sub("", "".join([*kept, text[at:] if depth == 0 else ""]))
-
-
-def holds(item: Any, match: Mapping[str, Any], values: Values) -> bool:
-    """Whether an item holds every condition."""
-    for path, template in match.items():
-        wanted = fill(template, values)
-        if isinstance(wanted, Absent) or not set(values_of(wanted)) & set(values_of(in_item(item, path))):
-            return False
-    return True
 
 
 def moment_of(value: Any) -> datetime | None:

@@ -37,6 +37,9 @@ class Values(Protocol):
     def literal(self, text: str) -> str:
         """Text of the template itself, within a formatted text."""
 
+    def also(self, more: Mapping[str, Any]) -> Values:
+        """The same with some values more, which are written as safely as the others."""
+
     def shortened(self, keep: int) -> Values:
         """The same with its long text cut to `keep` characters."""
 
@@ -45,6 +48,8 @@ class Values(Protocol):
         """Characters of the long text."""
 
 
+WHEN, AS_JSON = "$when", "$json"
+"""Keys of a template: `$when` leaves its mapping out when it stands for nothing, `$json` makes JSON text of a value."""
 SECRET = "secret_"
 """`{secret_NAME}` is one of the sink's `secrets`, wherever a template stands."""
 LONG = frozenset({"body", "comment"})
@@ -77,6 +82,8 @@ def refuse_unknown(template: Any, known: frozenset[str], where: str) -> None:
 def fill(template: Any, values: Values, limits: Mapping[str, int] | None = None, path: str = "") -> Any:
     """`template` with its values; ABSENT when all it stands for is nothing."""
     if isinstance(template, Mapping):
+        if {WHEN, AS_JSON} & set(template):
+            return _special(template, values, limits, path)
         pairs = [
             (fill_text(str(key), values), fill(item, values, limits, f"{path}.{key}" if path else str(key)))
             for key, item in template.items()
@@ -88,6 +95,18 @@ def fill(template: Any, values: Values, limits: Mapping[str, int] | None = None,
     if not isinstance(template, str):
         return template
     return _limited(template, values, _limit(limits or {}, path))
+
+
+def _special(template: Mapping[Any, Any], values: Values, limits: Mapping[str, int] | None, path: str) -> Any:
+    """A mapping with `$when` or `$json`."""
+    if isinstance(fill(template.get(WHEN, "always"), values), Absent):
+        return ABSENT
+    if AS_JSON not in template:
+        return fill({key: item for key, item in template.items() if key != WHEN}, values, limits, path)
+    made = fill(template[AS_JSON], values, limits, path)
+    if isinstance(made, Absent):
+        return made
+    return json.dumps(made, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _items(template: Any, filled: Any) -> list[Any]:

@@ -1,20 +1,31 @@
-"""What an answer means: the usual rules, and those of the config: `"422": permanent`, `"500 *email*": permanent`."""
+"""What an answer means: the usual rules, and those of the config: `"422": permanent`, `"500 *email*": permanent`.
+
+Behind the status stands nothing, a text in which `*` is anything, or what the answer holds at a place:
+`"200 json:error"` (something that is not null, false, 0 or empty), `"200 json:error.code=*.AuthFail"`,
+`"200 no json:result"`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from crawler.errors import Permanent
 from crawler.net.http import HttpAnswer
 from sinks.http import LONGEST_RETRY_AFTER, retry_after
+from sinks.rest_pick import checked, in_answer, values_of
 
-Word = Literal["ok", "warn", "permanent", "transient", "in_doubt", "exists", "missing"]
+Word = Literal["ok", "warn", "failed", "permanent", "transient", "in_doubt", "exists", "missing", "login"]
 _RULE = re.compile(r"([1-5](?:\d\d|xx))(?:\s+(.+))?", re.DOTALL)
-_SYNONYMS = {"later": "transient", "retry": "transient", "doubt": "in_doubt", "accepted": "ok", "none": "missing"}
+_PLACE = re.compile(r"(no\s+)?((?:json|header):(?:\[[^\]]*\]|[^=\[])+)(?:=(.*))?", re.DOTALL)
+_SYNONYMS = {
+    "later": "transient", "retry": "transient", "doubt": "in_doubt", "accepted": "ok", "none": "missing",
+    "error": "failed", "expired": "login",
+}  # fmt: skip
 _ENOUGH = 100_000
 
 
@@ -25,6 +36,8 @@ def _rules(value: object) -> object:
     for key, word in value.items():
         if not _RULE.fullmatch(str(key).strip().lower() if len(str(key)) <= 3 else str(key).strip()):
             raise ValueError(f'{str(key)[:60]!r} is no answer; write a status and maybe a text: "422", "500 *email*"')
+        if place := _PLACE.fullmatch(str(key).strip().partition(" ")[2].strip()):
+            checked(place[2].strip())
         said = str(word).strip().lower().replace("-", "_").replace(" ", "_")
         rules[str(key).strip()] = _SYNONYMS.get(said, said)
     return rules
@@ -35,18 +48,42 @@ Meaning = Annotated[dict[str, Word], BeforeValidator(_rules)]
 
 def meaning_of(answer: HttpAnswer, *rules: Mapping[str, Word]) -> Word | None:
     """The word of the first rule that holds; earlier mappings win, and in one those with a text, then exact ones."""
-    text: str | None = None
     for mapping in rules:
         for key in sorted(mapping, key=_specific):
             status, _, pattern = key.partition(" ")
             if not _is(status, answer.status):
                 continue
-            if pattern.strip():
-                text = answer.text[:_ENOUGH].lower() if text is None else text
-                if not like(text, pattern.strip().lower()):
-                    continue
+            if pattern.strip() and not _says(answer, pattern.strip()):
+                continue
             return mapping[key]
     return None
+
+
+def _says(answer: HttpAnswer, pattern: str) -> bool:
+    place = _PLACE.fullmatch(pattern)
+    if place is None:
+        return like(answer.text[:_ENOUGH].lower(), pattern.lower())
+    negated, spec, wanted = place.groups()
+    found = told_at(answer, spec.strip())
+    if wanted is None:
+        return stands(found) is not bool(negated)
+    holds = any(like(value.lower(), wanted.strip().lower()) for value in values_of(found))
+    return holds is not bool(negated)
+
+
+def told_at(answer: HttpAnswer, spec: str) -> Any:
+    """What stands at a place of an answer; None in an answer of another kind."""
+    try:
+        return in_answer(answer, spec)
+    except Permanent:
+        return None
+
+
+def stands(value: Any) -> bool:
+    """Whether a value says something: an `error` that is null, false, 0, empty or full of such is none."""
+    if isinstance(value, list):
+        return any(map(stands, value))
+    return bool(value)
 
 
 def _specific(key: str) -> tuple[bool, bool]:

@@ -12,9 +12,9 @@ from crawler.net.http import HttpAnswer, server_of
 from sinks.http import is_html
 from sinks.rest_call import RestClient
 from sinks.rest_fill import Values
-from sinks.rest_pick import items_in, scalar
-from sinks.rest_settings import Listing, Pages
-from sinks.rest_values import PAGING, Over
+from sinks.rest_pick import in_item, items_in, near, scalar
+from sinks.rest_settings import Each, Listing, Pages
+from sinks.rest_values import PAGING, Over, holds
 
 _MOST_PAGES = 1000
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;[^<>,]*\brel="?next"?', re.IGNORECASE)
@@ -30,13 +30,26 @@ class Lister:
 
     def items(self) -> Iterator[Any]:
         """The items, the most recent ones first where the config says how; at most `look_back`."""
+        self.values = self.sink.prepared(self.call.before, self.values, self.call.names())
         left = self.call.look_back
         for page in self._pages():
             for item in page:
                 if left <= 0:
                     return
                 left -= 1
-                yield item
+                yield item if self.call.each is None else self._told(item, self.call.each)
+
+    def _told(self, item: Any, each: Each) -> Any:
+        """An item with what a call of its own says of it."""
+        whole = dict(item) if isinstance(item, Mapping) else {"id": item}
+        if not holds(item, each.only, self.values):
+            return whole
+        id = scalar(in_item(whole, self.call.id))
+        if id is None:
+            raise self.sink.permanent(f"an item of the list has no id at {self.call.id!r}")
+        told = self.sink.send(each, self.values.also({"item": id}), reads=True, missing=True)
+        said = None if told.word == "missing" else self.sink.pick(told.answer, each.value)
+        return {**whole, **said} if isinstance(said, Mapping) else whole | {"told": said}
 
     def _pages(self) -> Iterator[list[Any]]:
         pages = self.call.pages
@@ -130,8 +143,10 @@ class Lister:
         rest = {name: value for name, value in query.items() if name not in self.names}
         if self.call.pages and "size" in self.names:
             told_in_body["size"] = self.call.pages.size
+        if "last" in self.names and self.call.pages:
+            told_in_body["last"] = int(query.get("offset", 0)) + self.call.pages.size - 1
         values = Over(self.values, told_in_body)
-        told = self.sink.send(self.call, values, query=rest, reads=True, missing=missing, target=target)
+        told = self.sink.send(self.call, values, query=rest, reads=True, missing=missing, target=target, ready=True)
         if told.word == "missing":
             return told.answer, []
         if is_html(told.answer) and not (self.call.items or "").startswith("text:"):
@@ -143,7 +158,8 @@ class Lister:
             found = []
         if found is None:
             hint = f"where it is left out when it is empty, write {self.call.items}.*"
-            raise Permanent(f"{self.sink.name}: the answer has no list at {self.call.items!r}; {hint}")
+            other = near(told.answer, self.call.items or "")
+            raise Permanent(f"{self.sink.name}: the answer has no list at {self.call.items!r}{other}; {hint}")
         return told.answer, found
 
 

@@ -1,7 +1,8 @@
 """Where a value stands in an answer: `json:path`, `header:Name`, `text:regex`. Regexes are RE2: linear in what comes.
 
-A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds.
-`header:Location` alone is its last path segment; a regex may follow a header's name. A regex gives its first group.
+A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds,
+`["a.b"]` is a name with dots; ` =~ regex` behind a path takes a part of the text there. `header:Location` alone is its
+last path segment; a regex may follow a header's name. A regex gives its first group.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from crawler.errors import Permanent
 from crawler.net.http import HttpAnswer
 
-_STEP = re.compile(r"\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)")
+_STEP = re.compile(r"""\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)|\[(["'])(.+?)\5\]""")
+_PART = " =~ "
 _SPEC = re.compile(r"(json|header|text):(.*)", re.DOTALL)
 _LONGEST = 2_000_000
 _LONGEST_ID = 4000
+_DEEP, _WIDE = 5, 200
 
 
 def checked(spec: str) -> str:
     """`spec` when it can be understood; ValueError says what is wrong."""
     kind, rest = parts(spec)
     if kind == "json":
-        steps(rest)
+        path, _, pattern = rest.partition(_PART)
+        steps(path)
+        regex(pattern)
     elif kind == "text":
         regex(rest)
     else:
@@ -71,12 +77,17 @@ def steps(path: str) -> tuple[tuple[str, str], ...]:
         if match is None:
             raise ValueError(f"{path!r} is no path; write it like results.0.id or fields[name=key].value")
         at = match.end()
-        found.append((match[1], match[2]) if match[1] else ("", match[3] or match[4]))
+        found.append((match[1], match[2]) if match[1] else ("", match[3] or match[4] or match[6]))
     return tuple(found)
 
 
 def in_json(data: Any, path: str) -> Any:
     """The value at `path`; None where there is nothing. Steps that take several give a list."""
+    if _PART in path:
+        path, _, pattern = path.partition(_PART)
+        whole = in_json(data, path)
+        found = [in_text(_plain(value), pattern) for value in values_of(whole)]
+        return found if isinstance(whole, list) else next(iter(found), None)
     values = _walked(data, path)
     several = any(name or step == "*" for name, step in steps(path))
     return values if several else (values[0] if values else None)
@@ -196,3 +207,27 @@ def values_of(value: Any) -> Sequence[str]:
     """What may be compared with a condition: the value, or each of a list, as text."""
     found = value if isinstance(value, list) else [value]
     return [_plain(item) for item in found if item is not None]
+
+
+def near(answer: HttpAnswer, spec: str) -> str:
+    """Where an answer holds what was looked for at a wrong path, as a hint: the same name elsewhere; else nothing."""
+    kind, path = parts(spec)
+    wanted = [step for name, step in steps(path.partition(_PART)[0]) if not name and not step.isdigit() and step != "*"]
+    if kind != "json" or not wanted:
+        return ""
+    try:
+        whole = answer.json()
+    except Permanent:
+        return ""
+    found = [place for place in _places(whole) if place.rpartition(".")[2].lower() == wanted[-1].lower()]
+    return f" (there is one at json:{min(found, key=len)})" if found else ""
+
+
+def _places(data: Any, path: str = "", depth: int = 0) -> Iterator[str]:
+    if isinstance(data, list):
+        data = dict(enumerate(data[:1]))
+    if isinstance(data, Mapping) and depth < _DEEP:
+        for name, value in list(data.items())[:_WIDE]:
+            place = f"{path}.{name}" if path else str(name)
+            yield place
+            yield from _places(value, place, depth + 1)

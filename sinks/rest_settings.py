@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crawler.model import Priority, TicketStatus
 from crawler.plugins import Secret, SecretText
 from sinks.base import Seconds
-from sinks.http import HttpSink, Url
+from sinks.http import HttpSink
 from sinks.rest_fill import SECRET, names_in, refuse_unknown
 from sinks.rest_meaning import Meaning
-from sinks.rest_pick import checked
-from sinks.rest_values import CHANGE, FIND, LISTED, REMOTE, SINCE, TICKET
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/") or value.startswith("//"):
-        raise ValueError("must begin with one / and go on below the sink's url, e.g. /api/tickets")
-    if any(char.isspace() or ord(char) < 32 for char in value):
-        raise ValueError("must not hold spaces; write %20, or use `query:`")
-    return value
-
-
-def _calls(value: object) -> object:
-    return [value] if isinstance(value, Mapping) else value
+from sinks.rest_parts import SESSION, Basic, Call, Login, Method, Part, Pick, Request, Sign, Step, as_calls, check_steps
+from sinks.rest_pick import checked, parts
+from sinks.rest_values import CHANGE, FIND, LISTED, PAGING, REMOTE, SINCE, TICKET
 
 
 def _one(value: object) -> object:
@@ -39,87 +28,16 @@ def _texts(value: object) -> object:
     return {str(key).strip(): item for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
-_REFERENCE = re.compile(r"\$\{[A-Za-z_]")
-Path = Annotated[str, AfterValidator(_path)]
-Pick = Annotated[str, AfterValidator(checked)]
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {value!r}; write one like Europe/Kyiv") from None
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
 Statuses = Annotated[dict[str, TicketStatus], BeforeValidator(_texts)]
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-
-class Part(BaseModel):
-    """Base of the parts: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Basic(Part):
-    user: SecretText = Field(description="User name, or a key that stands for one", examples=["robot"])
-    password: Secret | None = Field(
-        None, description="Password (default: X, for helpdesks that take a key as the user)", examples=["${PASSWORD}"]
-    )
-
-
-class Login(Part):
-    """A call that gives a session, for helpdesks that want one; made at first use and again after a 401."""
-
-    url: Url | None = Field(
-        None,
-        description="Server of the login call when it is another one; it gets no headers or query of the sink",
-        examples=["https://login.example"],
-    )
-    method: Method = Field("POST", description="Method of the login call")
-    path: Path = Field(description="Path of the login call", examples=["/session"])
-    headers: dict[str, SecretText] = Field(default_factory=dict, description="Headers of the login call only")
-    body: dict[str, SecretText] | None = Field(None, description="JSON of the login call")
-    form: dict[str, SecretText] | None = Field(None, description="Form of the login call, instead of body")
-    session: Pick = Field("json:session_token", description="Where the answer holds the session")
-    sends: dict[str, str] = Field(
-        description="Headers of every other call", examples=[{"Session-Token": "{session}"}], min_length=1
-    )
-
-    @model_validator(mode="after")
-    def _session_only(self) -> Self:
-        refuse_unknown(self.sends, frozenset({"session"}), "sends")
-        return self
-
-
-class Call(Part):
-    """One HTTP call. Texts are templates: `{name}` stands for a value, percent-encoded in `path`."""
-
-    known: ClassVar[frozenset[str]] = frozenset()
-
-    method: Method = Field("POST", description="Method")
-    path: Path = Field(description="Path below url, with its query when it has one", examples=["/api/tickets"])
-    query: dict[str, Any] = Field(default_factory=dict, description="Query parameters, encoded for you")
-    headers: dict[str, SecretText] = Field(default_factory=dict, description="Headers of this call only")
-    body: Any = Field(None, description="JSON body", examples=[{"title": "{subject}", "text": "{body}"}])
-    form: dict[str, Any] | None = Field(None, description="Form body, instead of JSON")
-    multipart: dict[str, Any] | None = Field(None, description="multipart/form-data body, instead of JSON")
-    text: str | None = Field(None, description="Body as text, instead of JSON; values are escaped for content_type")
-    content_type: str | None = Field(None, description="Content type of the body", examples=["application/xml"])
-    meaning: Meaning = Field(default_factory=dict, description="As `meaning`, for this call only")
-
-    @model_validator(mode="after")
-    def _placeholders(self) -> Self:
-        bodies = [name for name in ("body", "form", "multipart", "text") if getattr(self, name) is not None]
-        if len(bodies) > 1:
-            raise ValueError(f"takes one of body, form, multipart and text, not {' and '.join(bodies)}")
-        for name in ("path", "query", *bodies):
-            refuse_unknown(getattr(self, name), self.known, name)
-            if _holds_secret(getattr(self, name)):
-                raise ValueError(f"{name}: name the secret in `secrets` of the sink, and write {{secret_NAME}} here")
-        refuse_unknown(self.plain_headers(), self.known, "headers")
-        return self
-
-    def plain_headers(self) -> dict[str, str]:
-        """The headers that are templates: those that hold no secret."""
-        plain = {name: text for name, text in self.headers.items() if not text.looked_up}
-        return {name: text.get_secret_value() for name, text in plain.items()}
-
-    def names(self) -> set[str]:
-        """Every placeholder that the call holds."""
-        parts = (self.path, self.query, self.plain_headers(), self.body, self.form, self.multipart, self.text)
-        return {name for part in parts for name in names_in(part)}
 
 
 class Pages(Part):
@@ -135,7 +53,11 @@ class Pages(Part):
     next: Pick | None = Field(
         None, description="Where the answer holds the cursor or next URL (default: json:next_cursor, json:next)"
     )
-    total: Pick | None = Field(None, description="Where the answer holds the number of items", examples=["json:count"])
+    total: Pick | None = Field(
+        None,
+        description="Where the answer holds the number of items",
+        examples=["json:count", "header:X-Total-Count", "header:Content-Range /(\\d+)"],
+    )
     last: Pick | None = Field(
         None,
         description="Where the answer holds the number of the last page",
@@ -155,6 +77,12 @@ class Pages(Part):
 
 class Create(Call):
     known = TICKET
+    after: Annotated[tuple[Step, ...], BeforeValidator(as_calls)] = Field(
+        (),
+        description="Calls made once the ticket is there ({remote_id}); what they fail at becomes a warning, and after "
+        "a doubt they are not made: what exactly once needs belongs in the call itself",
+        examples=[[{"method": "PUT", "path": "/tickets/{remote_id}/tags", "body": {"tags": "{slugs}"}}]],
+    )
     id: Pick = Field("json:id", description="Where the answer holds the ticket's id", examples=["header:Location"])
     link: str | None = Field(
         None,
@@ -171,7 +99,21 @@ class Create(Call):
     def _link(self) -> Self:
         _check_link(self.link)
         _check_check(self.check)
+        check_steps(self.after, TICKET | {"remote_id", "remote_number"} | _taken(self.before), "after")
         return self
+
+    def steps(self) -> tuple[Step, ...]:
+        return (*self.before, *self.after)
+
+
+class Each(Request):
+    """A call for one item of a list that says too little; what it answers is added to the item."""
+
+    method: Method = Field("GET", description="Method")
+    value: Pick = Field("json:", description="What of the answer is added to the item", examples=["json:data"])
+    only: dict[str, Any] = Field(
+        default_factory=dict, description="Asked only of items that hold this", examples=[{"type": "reply"}]
+    )
 
 
 class Listing(Call):
@@ -186,6 +128,20 @@ class Listing(Call):
     id: Pick = Field("json:id", description="Where an item holds its id")
     pages: Pages | None = Field(None, description="How the list goes on")
     look_back: int = Field(1000, ge=1, le=100_000, description="How many items are read at most")
+    each: Each | None = Field(
+        None,
+        description="A call for every item ({item} is its id), for lists that say little more than ids; an item that "
+        "is a bare id then has it at json:id",
+        examples=[{"path": "/messages/{item}"}],
+    )
+
+    @model_validator(mode="after")
+    def _each(self) -> Self:
+        if " =~ " in (self.items or ""):
+            raise ValueError("items takes a path only; a regex behind it is for single values")
+        if self.each is not None:
+            self.each.refuse_mistakes(self.known - PAGING | {"item"} | _taken(self.before), "each.")
+        return self
 
 
 class Find(Listing):
@@ -279,6 +235,11 @@ class Replies(Listing):
 
 class Changes(Listing):
     known = SINCE
+    zone: Zone | None = Field(
+        None,
+        description="Zone in which the helpdesk reads {since} and writes moments that name none (default: UTC)",
+        examples=["Europe/Kyiv"],
+    )
     since: str = Field("iso", description="How {since} is written: iso, unix, unix_ms, or a pattern: %Y-%m-%d %H:%M:%S")
     status: Pick | None = Field(None, description="Where an item holds the status (default: as in read)")
     assignee: Pick | None = Field(None, description="Where an item holds who has the ticket")
@@ -304,7 +265,13 @@ class RestSettings(HttpSink.Settings):
         description="Secrets for bodies and other templates, where {secret_NAME} stands for them",
         examples=[{"key": "${DESK_KEY}"}],
     )
-    login: Login | None = Field(None, description="A call that gives a session")
+    login: Login | None = Field(None, description="A call that gives a session or token, {session}")
+    sign: Sign | None = Field(None, description="A signature of every call")
+    dates: str = Field(
+        "iso",
+        description="How {opened_at}, {due_at} and {now} are written: iso, unix, unix_ms, or a pattern (UTC)",
+        examples=["%Y-%m-%d %H:%M:%S"],
+    )
     format: Literal["text", "html", "markdown", "wiki"] = Field(
         "text", description="How the helpdesk shows {body} and {comment}; it decides how they are escaped"
     )
@@ -317,7 +284,7 @@ class RestSettings(HttpSink.Settings):
     )
     find: Find | None = Field(None, description="Asks whether a ticket is there: exactly once comes from this")
     comment: Comment | None = Field(None, description="Adds a comment")
-    update: Annotated[tuple[Update, ...], BeforeValidator(_calls)] = Field(
+    update: Annotated[tuple[Update, ...], BeforeValidator(as_calls)] = Field(
         (), description="Sets {priority} and {status}: one call, or a list; a call without a value is left out"
     )
     read: Read | None = Field(None, description="Reads one ticket: its status, and what became of a write")
@@ -334,8 +301,9 @@ class RestSettings(HttpSink.Settings):
     )
     meaning: Meaning = Field(
         default_factory=dict,
-        description="What answers mean, by status and text: ok, warn, permanent, transient, in_doubt, exists, missing",
-        examples=[{"422": "permanent", "500 *email*": "permanent", "409": "exists"}],
+        description="What answers mean, by status and what they say: ok, warn, failed, permanent, transient, in_doubt, "
+        "exists, missing, login",
+        examples=[{"422": "permanent", "500 *email*": "permanent", "409": "exists", "200 json:error": "failed"}],
     )
     retry_after: Annotated[tuple[str, ...], BeforeValidator(_one)] = Field(
         ("Retry-After",), description="Headers that say when to come back: seconds, a date, or a unix time"
@@ -355,35 +323,66 @@ class RestSettings(HttpSink.Settings):
         if self.priorities and len(self.priorities) < len(Priority):
             missing = ", ".join(word.value for word in Priority if word not in self.priorities)
             raise ValueError(f"priorities has no word for {missing}; it names all four or none")
-        for name in {name for call in self.calls() for name in call.names() if name.startswith(SECRET)}:
-            if name.removeprefix(SECRET) not in self.secrets:
-                raise ValueError(f"{{{name}}} is used, but `secrets` has no {name.removeprefix(SECRET)!r}")
-        if self.find is not None and not {"key", "marker"} & self.create.names():
-            raise ValueError("find looks for the key, but create sends neither {key} nor {marker}")
+        names = {name for call in self.calls() for name in call.names()}
+        for name in sorted(name.removeprefix(SECRET) for name in names if name.startswith(SECRET)):
+            if name not in self.secrets:
+                raise ValueError(f"{{{SECRET}{name}}} is used, but `secrets` has no {name!r}")
+        if SESSION in names and self.login is None:
+            raise ValueError("{session} is what `login` gives, which is not there")
+        if self.login is not None and not self.login.sends and SESSION not in names:
+            raise ValueError("login gives a session that nothing carries: write login.sends, or {session} in the calls")
+        if self.find is not None:
+            _findable(self.create, self.find)
         wants_version = [call for call in (self.comment, *self.update) if call and "version" in call.names()]
         if (self.preconditions or wants_version) and self.read is None:
             raise ValueError("preconditions and {version} take what `read` answers: add read")
         return self
 
-    def calls(self) -> list[Call]:
-        """Every call of the config."""
-        calls = (self.create, self.find, self.comment, *self.update, self.read, self.changes)
-        return [one for call in calls for one in _below(call)]
+    def calls(self) -> list[Request]:
+        """Every call of the config, those around others too."""
+        main = (self.create, self.find, self.comment, *self.update, self.read, self.changes)
+        return [one for call in main for one in _below(call)]
 
 
-def _below(call: Call | None) -> list[Call]:
+def _below(call: Call | None) -> list[Request]:
     if call is None:
         return []
-    inner = (getattr(call, name, None) for name in ("seen", "replies"))
-    return [call, *(one for one in inner if one is not None)]
+    inner = [one for name in ("seen", "replies") if (one := getattr(call, name, None)) is not None]
+    each = [one for one in [getattr(call, "each", None)] if one is not None]
+    return [call, *call.steps(), *each, *(one for call in inner for one in _below(call))]
 
 
-def _holds_secret(data: Any) -> bool:
-    if isinstance(data, Mapping):
-        return any(map(_holds_secret, [*data, *data.values()]))
-    if isinstance(data, list | tuple):
-        return any(map(_holds_secret, data))
-    return isinstance(data, SecretStr) or (isinstance(data, str) and bool(_REFERENCE.search(data)))
+def _taken(steps: tuple[Step, ...]) -> frozenset[str]:
+    return frozenset(name for step in steps for name in step.take)
+
+
+def _findable(create: Create, find: Find) -> None:
+    """ValueError when what find looks for is nothing that create sends: a ticket in doubt would be sent twice."""
+    sent = [create, *create.before]
+    if not {"key", "marker"} & {name for call in sent for name in call.names()}:
+        raise ValueError("find looks for the key, but create sends neither {key} nor {marker}")
+    texts = [text for call in sent for text in _texts_in(call.templates())]
+    for name in ("match", "contains"):
+        for path, wanted in getattr(find, name).items():
+            told = {"key", "marker"} & set(names_in(wanted))
+            if not told or parts(path)[0] == "text" or create.id == "{key}":
+                continue
+            if not any(f"{{{one}}}" in text for one in told for text in texts):
+                one = min(told)
+                other = ({"key", "marker"} - told or {"key"}).pop()
+                raise ValueError(
+                    f"find.{name}: {path} can never hold {{{one}}}: create does not send it; "
+                    f"send {{{one}}} there, or look for {{{other}}}"
+                )
+
+
+def _texts_in(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        yield from (text for pair in data.items() for part in pair for text in _texts_in(part))
+    elif isinstance(data, list | tuple):
+        yield from (text for item in data for text in _texts_in(item))
 
 
 def _check_check(check: Mapping[str, str]) -> None:

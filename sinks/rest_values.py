@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from crawler.model import Change, Ticket
+from crawler.model import Change, Ticket, TicketStatus
 from sinks.plain import (
     SUBJECT_LIMIT,
     cut,
@@ -21,12 +22,14 @@ from sinks.plain import (
     one_line,
     safe_link,
 )
+from sinks.rest_fill import Absent, Values, fill
+from sinks.rest_pick import in_item, values_of
 
 TICKET = frozenset(
     "subject body html_body text_body markdown_body body_indented key marker priority url author author_email brand "
     "tone intent language reason tags slugs opened_at due_at now base".split()
 )
-PAGING = frozenset("page offset cursor size".split())
+PAGING = frozenset("page offset cursor size last".split())
 FIND = frozenset("key marker base".split()) | PAGING
 SINCE = frozenset("since base".split()) | PAGING
 LISTED = frozenset("remote_id remote_number base".split()) | PAGING
@@ -42,6 +45,8 @@ FORMATS: Mapping[str, Callable[[str], str]] = {
 }
 _MARK = "mention-crawler:"
 _MARKER = re.compile(re.escape(_MARK) + r"([^\s<>\"'&]+)")
+_UNWRITTEN = frozenset(["*", "null", "none", ""])
+_BOOLEANS = {"true": True, "false": False}
 _TAG = re.compile(r"[^\w-]+")
 
 
@@ -78,6 +83,9 @@ class Texts:
     def literal(self, text: str) -> str:
         return text.replace("\n", "<br>\n") if self.format == "html" else text
 
+    def also(self, more: Mapping[str, Any]) -> Texts:
+        return replace(self, values={**self.values, **more})
+
     def shortened(self, keep: int) -> Texts:
         return replace(self, long={name: cut(text, keep) for name, text in self.long.items()})
 
@@ -97,6 +105,9 @@ class Plain:
 
     def literal(self, text: str) -> str:
         return text
+
+    def also(self, more: Mapping[str, Any]) -> Plain:
+        return Plain({**self._values, **more})
 
     def shortened(self, keep: int) -> Plain:
         return self
@@ -119,6 +130,9 @@ class Over(Plain):
     def literal(self, text: str) -> str:
         return str(self._below.literal(text))
 
+    def also(self, more: Mapping[str, Any]) -> Over:
+        return Over(self._below.also(more), self._values)
+
     def shortened(self, keep: int) -> Over:
         return Over(self._below.shortened(keep), self._values)
 
@@ -137,8 +151,10 @@ def _shaped(name: str) -> tuple[str, Callable[[str], str]]:
     return name, str
 
 
-def of_ticket(ticket: Ticket, base: str, format: str, priorities: Mapping[str, Any], domain: str) -> Texts:
-    """The values of a ticket on its way in."""
+def of_ticket(
+    ticket: Ticket, base: str, format: str, priorities: Mapping[str, Any], domain: str, dates: str = "iso"
+) -> Texts:
+    """The values of a ticket on its way in. `dates` is a form of moment_as."""
     author = one_line(no_pings(no_macros(ticket.author or "")), 100)
     tags = [one_line(no_macros(tag), 60) for tag in ticket.tags if tag.strip()]
     tone, intent = _word(ticket, 1), _word(ticket, 2)
@@ -157,8 +173,8 @@ def of_ticket(ticket: Ticket, base: str, format: str, priorities: Mapping[str, A
         "reason": one_line(no_macros(no_pings(ticket.reason)), 500),
         "tags": tags,
         "slugs": [slug for slug in (_TAG.sub("-", tag.lower()).strip("-") for tag in tags) if slug],
-        "opened_at": _moment(ticket.opened_at),
-        "due_at": _moment(ticket.due_at),
+        "opened_at": _moment(ticket.opened_at, dates),
+        "due_at": _moment(ticket.due_at, dates),
         "base": base,
     }
     return Texts(values, {"body": _long(ticket.body)}, format)
@@ -187,16 +203,51 @@ def of_search(key: str, base: str, since: object = None) -> Texts:
     return Texts({"key": key, "marker": marker(key), "base": base, "since": since}, {})
 
 
-def moment_as(at: datetime, form: str) -> str | int:
-    """A moment for a query: `iso`, `unix`, `unix_ms`, or a strftime pattern (UTC)."""
-    at = at.astimezone(UTC)
+def moment_as(at: datetime, form: str, zone: str | None = None) -> str | int:
+    """A moment for a query: `iso` (always UTC), `unix`, `unix_ms`, or a strftime pattern in a zone (default UTC)."""
+    at = at.astimezone(ZoneInfo(zone) if zone and form != "iso" else UTC)
     if form in ("unix", "unix_ms"):
         return int(at.timestamp() * (1000 if form == "unix_ms" else 1))
     return at.strftime("%Y-%m-%dT%H:%M:%SZ" if form == "iso" else form)
 
 
-def _moment(at: datetime | None) -> str | None:
-    return str(moment_as(at, "iso")) if at else None
+def holds(item: Any, match: Mapping[str, Any], values: Values) -> bool:
+    """Whether an item holds every condition."""
+    for path, template in match.items():
+        wanted = fill(template, values)
+        if isinstance(wanted, Absent) or not set(values_of(wanted)) & set(values_of(in_item(item, path))):
+            return False
+    return True
+
+
+def our_word(theirs: Any, statuses: Mapping[str, TicketStatus]) -> TicketStatus | None:
+    """Our status for what a helpdesk says: a word, a number, true or false, nothing (`null`); `*` is any other word."""
+    said = theirs[0] if isinstance(theirs, list) and len(theirs) == 1 else theirs
+    if said is None or said == "" or said == []:
+        word = "null"
+    elif isinstance(said, str | int | float):
+        word = _nothing(values_of(said)[0].strip().lower())
+    else:
+        return None
+    known = {_nothing(word.lower()): ours for word, ours in statuses.items()}
+    return known.get(word, None if word == "null" else known.get("*"))
+
+
+def _nothing(word: str) -> str:
+    # YAML reads a bare `null` as None before it becomes text.
+    return "null" if word in ("none", "") else word
+
+
+def their_words(statuses: Mapping[str, TicketStatus]) -> dict[str, Any]:
+    """The words of `read.statuses` turned round, the first of several; those that can be written."""
+    words = {
+        ours.value: theirs for theirs, ours in reversed(list(statuses.items())) if theirs.lower() not in _UNWRITTEN
+    }
+    return {ours: _BOOLEANS.get(theirs.lower(), theirs) for ours, theirs in words.items()}
+
+
+def _moment(at: datetime | None, form: str) -> str | int | None:
+    return moment_as(at, form) if at else None
 
 
 def _long(text: str | None) -> str:

@@ -190,7 +190,9 @@ def bench_of(preset: str) -> type[HttpBench]:
 
 
 class GlpiBench(bench_of("glpi")):  # type: ignore[misc]
-    never: ClassVar = {"refused 401": "a 401 opens a new session, and the call is made again"}
+    never: ClassVar = {
+        f"refused {status}": f"a {status} opens a new session, and the call is made again" for status in (401, 403)
+    }
 
 
 class NoticeBench(HttpBench):

@@ -21,11 +21,11 @@ from crawler.plugins import check_preset, discover
 from sinks.base import Sink, Tools
 from sinks.http import is_html
 from sinks.rest import Rest, _same
-from sinks.rest_call import joined
 from sinks.rest_changes import _has_no_zone, moment_of, own_words
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import like, meaning_of, wait_of
 from sinks.rest_pick import in_answer, in_json, items_in
+from sinks.rest_session import joined
 from sinks.rest_values import carries, marker, of_ticket
 
 CODED = "a%2F..%2Fb%3F%23%26%3D%25%D1%8F"
@@ -215,7 +215,7 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
         ({"find": {"path": "/f", "match": {"queue": 3}}}, r"one of them holds \{key\} or \{marker\}"),
         ({"priorities": {"urgent": 1, "low": 4}}, "no word for normal, high"),
         ({"meaning": {"abc": "ok"}}, "is no answer"),
-        ({"meaning": {"422": "whatever"}}, "Input should be 'ok', 'warn', 'permanent'"),
+        ({"meaning": {"422": "whatever"}}, "Input should be 'ok', 'warn', 'failed', 'permanent'"),
         ({"preconditions": "etag"}, "add read"),
         ({"creat": {}}, "Extra inputs"),
         ({"create": {"path": "/t", "body": {"k": "{key}", "t": "${TOKEN}"}}}, "name the secret in `secrets`"),
