@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.model import Intent
+from sentiment import questions
 from sentiment.cues import ANY, CYRILLIC, LATIN, QUESTION_WORDS, Cue, cues
 from sentiment.prepare import window
 
@@ -27,6 +28,11 @@ BAD_TONE: Final = "negative tone"
 MARKED_WORDS: Final = 4  # a first sentence longer than this and marked is seldom an outcry
 LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
+ASKED_CAP: Final = 4.2  # of evidence for a question
+READS_ALONE: Final = 0.6  # probability from which a short post without a mark is a question
+READS_AMONG: Final = 0.9  # the same for one sentence of several
+SHORT_WORDS: Final = 14
+READ_CHARS: Final = 600
 TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
 
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
@@ -34,6 +40,7 @@ _LINK_OR_CUT: Final = re.compile(r"(?:https?://|www\.)\S*|\{link\}")
 _RETWEET: Final = re.compile(r"^\W*rt @\w+|(?<!\w)rt @\w+")
 _HEADLINE_TAG: Final = re.compile(r"^#\w+")
 _QUOTE: Final = re.compile(r"[«\"“][^«»\"“”?]*\?[^«»\"“”]*[»\"”]")
+_TITLE: Final = re.compile(r"\S \| \S|- youtube(?!\w)")
 _TAG: Final = re.compile(r"#\w+\??")
 _BARE: Final = re.compile(
     r"(?<![^.!?]) *(?:what|why|who|how|really|wtf|что|че|как|правда|серьезно|що|шо|як|справді)? *\?+"
@@ -222,12 +229,35 @@ def _question(low: str, plain: str, scripts: frozenset[str], news: list[_Evidenc
     if _asked(plain):
         parts += _mark(plain)
     elif not parts:
+        parts = _unmarked(plain, scripts)
+    if not parts:
         return []
-    against = _cues(cues("rhetorical", scripts), plain) + _not_asking(low, plain)
+    parts = _capped(parts)
+    against = (
+        _cues(cues("rhetorical", scripts), plain) + _cues(cues("answer", scripts), plain) + _not_asking(low, plain)
+    )
     against += [_Evidence(1.5 * part.weight, part.reason) for part in news]
     if parts and not against and len(plain) <= SHORT and _ONE_QUESTION.fullmatch(plain):
         parts.append(_Evidence(0.6, "is one question"))
     return parts + against
+
+
+def _capped(parts: list[_Evidence]) -> list[_Evidence]:
+    """Five signs of asking prove no more than three: what speaks against must keep its weight."""
+    over = sum(part.weight for part in parts) - ASKED_CAP
+    return [*parts, _Evidence(-over, "asked often enough")] if over > 0 else parts
+
+
+def _unmarked(plain: str, scripts: frozenset[str]) -> list[_Evidence]:
+    """What the sentence model says where no mark and no wording asks; Latin text has wording enough."""
+    if len(plain) > READ_CHARS:
+        return []
+    likely, sentence = questions.likeliest(plain)
+    alone = len(sentence) + 2 >= len(plain) and len(plain.split()) <= SHORT_WORDS
+    alone = alone and CYRILLIC in scripts
+    if likely < (READS_ALONE if alone else READS_AMONG):
+        return []
+    return [_Evidence(BASE_OTHER + likely - 0.3, f"reads like a question: “{_clip(sentence)}”")]
 
 
 def _mark(plain: str) -> list[_Evidence]:
@@ -256,13 +286,16 @@ def _not_asking(low: str, plain: str) -> list[_Evidence]:
     """Signs that no answer is expected: retweets, headlines, quotes, rage."""
     parts = []
     if _RETWEET.search(low):
-        parts.append(_Evidence(-1.5, "retweet"))
+        parts.append(_Evidence(-3.5, "retweet"))
+    if _TITLE.search(plain) and not _PERSONAL.search(plain):
+        parts.append(_Evidence(-2.5, "title of a page"))
     if _LINK_OR_CUT.search(low) and not _PERSONAL.search(plain):
         parts.append(_Evidence(-4.5, "headline with a link"))
     if _HEADLINE_TAG.search(low) and "?" not in plain:
         parts.append(_Evidence(-2.0, "tagged headline"))
     if _QUOTE.search(plain):
-        parts.append(_Evidence(-1.5, "quoted question"))
+        outside = "?" in _QUOTE.sub(" ", plain)
+        parts.append(_Evidence(-1.5 if outside else -3.0, "quoted question"))
     if _RAGE.search(plain):
         parts.append(_Evidence(-0.6, "outburst"))
     if "?" in plain and not plain.rstrip(" )(!?.").endswith("?") and len(plain.rsplit("?", 1)[1]) > 80:
