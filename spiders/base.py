@@ -220,7 +220,7 @@ class SourceSpider(scrapy.Spider):
             logger.warning("%s", why, exc_info=True, extra={"source": self.source.name})
             finding = Finding(Verdict.FAILED, why[:500])
             return Reading(dropped=tuple(self._drops), finding=finding, broken=True)
-        if requests and not posts and not said and verdicts.wall_of(response):
+        if requests and not posts and not said and self.html and verdicts.of_page(response):
             # A block page has links too; they lead to its captcha.
             requests = ()
         return Reading(posts, tuple(self._drops), requests, cursor, self._judge(response, posts, requests, said))

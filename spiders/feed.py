@@ -88,8 +88,10 @@ class FeedSpider(SourceSpider):
         """An HTML page without a feed is a wall, or the wrong address."""
         if shape_of(response.body) != "html" or self._advertised(response):
             return None
-        wall = verdicts.wall_of(answers.as_html(response)) or "an HTML page instead of a feed, and it links to no feed"
-        return Finding(Verdict.BLOCKED, f"{response.url}: {wall}; open it in a browser and correct `url`")
+        if finding := verdicts.of_page(answers.as_html(response)):
+            return finding
+        why = "an HTML page instead of a feed, and it links to no feed; open it in a browser and correct `url`"
+        return Finding(Verdict.BLOCKED, f"{response.url}: {why}")
 
     def _advertised(self, response: Response) -> list[str]:
         links = answers.as_html(response).xpath("//link[@href and contains(concat(' ', @rel, ' '), ' alternate ')]")

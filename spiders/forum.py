@@ -13,19 +13,22 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from scrapy.http import Request, Response
 
-from crawler.model import Post, Source
+from crawler.model import Post, Source, Verdict
 from crawler.text import canonical_url
 from spiders.base import MOST_POSTS, SourceSettings, SourceSpider
 from spiders.dates import Dates
-from spiders.forum_engines import BY_NAME, ENGINES, Engine
+from spiders.forum_engines import BY_NAME, DELETED_CLASS, DELETED_WORDS, ENGINES, Engine
 from spiders.html import Element, root_of
 from spiders.linked_data import found
 from spiders.page import Fields, PageSettings, Picks, Reader, base_of, told_apart, web_address
 from spiders.said import COMMENTS, POSTINGS, REVIEWS, Speakers
 from spiders.selecting import picker
+from spiders.verdicts import Finding
 
 LOOK_AT = 300_000
 KEEP_THREADS = 500
+# So many posts of so many threads are remembered, to see which were taken down.
+KEEP_NUMBERS, KEEP_KNOWN = 80, 150
 _PAGE_NUMBERS = (
     re.compile(r"topic[=,]\d{1,12}\.(\d{1,7})"),
     re.compile(r"[?&](?:page|start|st)=(\d{1,7})"),
@@ -34,6 +37,7 @@ _PAGE_NUMBERS = (
     re.compile(r"/topic/\d{1,12}/[^/]{1,300}/(\d{1,7})(?:\D|$)"),
 )
 _NUMBER = re.compile(r"\d{1,15}")
+_NUMBERED = re.compile(r"post-\d{1,15}")
 Engines = Literal["auto", "xenforo", "phpbb", "vbulletin", "smf", "invision", "nodebb", "askbot", "machina"]
 
 
@@ -54,7 +58,7 @@ class ForumSpider(SourceSpider):
 
     kind = "forum"
     proved = "real pages of XenForo, phpBB, vBulletin and askbot; the others by their templates"
-    can = ("threads", "edits")
+    can = ("threads", "edits", "deletions")
     notes = "No key. robots.txt is kept to; guests see what the forum shows to guests."
     Settings = ForumSettings
     settings_: ForumSettings
@@ -73,8 +77,22 @@ class ForumSpider(SourceSpider):
         items = picks.item.all(root)[: MOST_POSTS + 1]
         reader = Reader(response.url, Dates(self.now(response), self.settings_.timezone), picks, root)
         place = _Place(response.url, root, engine)
-        made = list(self.each(items, lambda item: place.placed(reader(item), item, first=item is items[0])))
-        return told_apart(made[::-1])
+        made = list(self.each(items, lambda item: place.placed(reader, item, first=item is items[0])))
+        return [*told_apart(made[::-1]), *self._vanished(place, items)]
+
+    def _vanished(self, place: _Place, items: Sequence[Element]) -> Iterator[Post]:
+        """Posts of this thread that once stood between these and stand there no more: they were taken down.
+
+        Only a few of many: where most are gone, the page was drawn anew, or cut.
+        """
+        known = self.cursor_.get("_known", {}).get(place.thread or "", "")
+        shown = {number for item in items if (number := place.number(item))}
+        if len(shown) < 3 or not known:
+            return
+        between = [n for n in map(int, known.split()) if min(shown) < n < max(shown) and n not in shown]
+        if 3 * len(between) <= len(shown):
+            for number in between:
+                yield place.gone(number)
 
     def _for_machines(self, response: Response, root: Element, engine: Engine | None) -> Iterable[Post]:
         if engine and picker(engine.row).all(root):
@@ -130,15 +148,39 @@ class ForumSpider(SourceSpider):
         for link in dict.fromkeys(filter(None, (web_address(base, link) for link in links))):
             yield Request(link)
 
+    def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
+        """A list whose threads have nothing new is quiet; so is a board that says that it is empty."""
+        root, engine = self._page(response)
+        if posts or engine is None or self._drops or not picker(engine.row).all(root):
+            return None
+        return Verdict.OK
+
     def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
         """Threads that were read keep their mark, so that they are read again only when it moves."""
+        moved = self._learned(posts)
         if "deeper" not in response.meta or not posts:
-            return None
+            return moved
         key, stamp = response.meta["deeper"]
         known = {name: said for name, said in self.cursor_.get("_threads", {}).items() if name != key}
         for name in list(known)[: max(0, len(known) - KEEP_THREADS)]:
             del known[name]
-        return {"_threads": {**known, key: stamp}}
+        return {"_threads": {**known, key: stamp}, **(moved or {})}
+
+    def _learned(self, posts: Sequence[Post]) -> dict[str, Any] | None:
+        """The numbers of the posts of each thread, as far as they are remembered: what is missing later is seen."""
+        shown = [post for post in posts if _NUMBERED.fullmatch(post.platform_id or "") and post.thread]
+        if not shown:
+            return None
+        known: dict[str, str] = dict(self.cursor_.get("_known", {}))
+        for thread in dict.fromkeys(str(post.thread) for post in shown):
+            numbers = {int(n) for n in known.pop(thread, "").split()}
+            for post in (one for one in shown if one.thread == thread):
+                number = int(str(post.platform_id).removeprefix("post-"))
+                (numbers.discard if post.deleted else numbers.add)(number)
+            known[thread] = " ".join(map(str, sorted(numbers)[-KEEP_NUMBERS:]))
+        for thread in list(known)[: max(0, len(known) - KEEP_KNOWN)]:
+            del known[thread]
+        return {"_known": known}
 
     def _page(self, response: Response) -> tuple[Element, Engine | None]:
         if self._tree is None or self._tree[0] is not response:
@@ -159,9 +201,29 @@ class _Place:
         self.begins = not picker(engine.previous).values(root)
         self.title = picker(engine.title).value(root)
 
-    def placed(self, post: Post, item: Element, *, first: bool) -> Post:
+    def number(self, item: Element) -> int | None:
+        """The number of a post within its forum."""
+        said = picker(self.engine.fields["id"]).value(item) if self.engine.fields.get("id") else None
+        # Of another server's post the id is its address.
+        numbers = _NUMBER.findall(said or "") if "://" not in (said or "") else []
+        return int(numbers[-1]) if numbers else None
+
+    def gone(self, number: int) -> Post:
+        """A post that was taken down."""
+        return Post("", self.url, platform_id=f"post-{number}", site=self.host, thread=self.thread, deleted=True)
+
+    def placed(self, reader: Reader, item: Element, *, first: bool) -> Post:
+        """The post of an item; of one that was taken down what is left: its number, its place, nobody's words."""
+        gone = bool(DELETED_CLASS.search(item.get("class") or ""))
+        number = self.number(item)
+        if gone and number:
+            return self.gone(number)
+        post = self._post(reader(item), item, first=first)
+        return replace(post, text="", title=None, deleted=True) if DELETED_WORDS.fullmatch(post.text) else post
+
+    def _post(self, post: Post, item: Element, *, first: bool) -> Post:
         """The post with its number within this forum, its thread and what it answers; only the first has the title."""
-        numbers = _NUMBER.findall(post.platform_id or "")
+        number = self.number(item)
         said = picker(self.engine.quoted).value(item) if self.engine.quoted else None
         answered = _NUMBER.findall(said or "")
         return replace(
@@ -169,7 +231,7 @@ class _Place:
             site=self.host,
             # A post without a link of its own is where its anchor stands.
             url=f"{self.url}#{item.get('id') or post.platform_id}" if post.url in (None, self.url) else post.url,
-            platform_id=f"post-{numbers[-1]}" if numbers else post.platform_id,
+            platform_id=f"post-{number}" if number else post.platform_id,
             parent=f"post-{answered[-1]}" if answered else None,
             thread=self.thread,
             title=self.title if first and self.begins else None,

@@ -39,6 +39,21 @@ class Engine:
         object.__setattr__(self, "sign", re.compile(self.signs.encode()))
 
 
+# What programs draw in the place of a post that was taken down: classes of its item, and the words that are left.
+DELETED_CLASS = re.compile(
+    r"(?:^|\s)(?:message--deleted|deleted|post--deleted|b-post--deleted|postbitdeleted|post-deleted|ipsComment_deleted|"
+    r"message_deleted|is-deleted)(?:\s|$)"
+)
+DELETED_WORDS = re.compile(
+    r"\W*(?:\[deleted\]|this (?:post|message|comment|topic) (?:has been |was |is )?(?:deleted|"
+    r"removed)(?: by(?: \S{1,40}){1,3})?|"
+    r"(?:post|message|comment) (?:has been |was )?(?:deleted|removed)(?: by(?: \S{1,40}){1,3})?|"
+    r"(?:это |данное )?сообщение (?:было )?удалено(?: \S{1,40}){0,3}|(?:этот )?пост удал[её]н(?: \S{1,40}){0,3}|"
+    r"(?:це )?повідомлення (?:було )?видалено(?: \S{1,40}){0,3}|(?:цей )?допис видалено(?: \S{1,40}){0,3}|"
+    r"(?:dieser )?beitrag (?:wurde )?gelöscht(?: \S{1,40}){0,3}|(?:ce )?message (?:a été )?supprimé(?: \S{1,40}){0,3}|"
+    r"(?:ten )?post (?:został )?usunięty(?: \S{1,40}){0,3})\W*",
+    re.I,
+)
 _QUOTES = ("blockquote", ".signature", ".quote", ".edit-info")
 
 ENGINES: tuple[Engine, ...] = (
@@ -51,8 +66,8 @@ ENGINES: tuple[Engine, ...] = (
             "text": ".message-body .bbWrapper || .message-body || blockquote.messageText",
             "author": "@data-author, .message-name@data-author, .message-name, .username",
             "author_url": ".message-name a@href, a.username@href",
-            "published_at": ".message-attribution time@datetime, time.u-dt@datetime, .DateTime@data-datestring,"
-            " .DateTime@title",
+            "published_at": ".message-attribution time@datetime, time.u-dt@datetime, .DateTime@data-time,"
+            " .DateTime@title, .DateTime@data-datestring",
             "url": ".message-attribution-main a@href, a.message-attribution-main@href,"
             " .message-attribution a[href*='/post-']@href, a.datePermalink@href",
             "id": "@data-content, @id",
@@ -82,27 +97,43 @@ ENGINES: tuple[Engine, ...] = (
         name="phpbb",
         proved=True,
         signs=r'<body[^>]{0,300} id="phpbb"|phpbb(?:_|\.com|\b)|viewtopic\.php\?',
-        item="div.post[id^=p]",
+        # prosilver of phpBB 3; subsilver2 of phpBB 3 and subSilver of phpBB 2, which are tables.
+        item="xpath://div[contains(concat(' ', @class, ' '), ' post ') and starts-with(@id, 'p')]"
+        " | //table[contains(concat(' ', @class, ' '), ' tablebg ')]"
+        "[.//a[starts-with(@name, 'p') and number(substring(@name, 2)) > 0]][.//div[@class = 'postbody']]"
+        " | //tr[td[1]/span[@class = 'name']/a[@name]][.//span[@class = 'postbody']]",
         fields={
-            "text": ".postbody .content",
+            "text": ".postbody .content || div.postbody || span.postbody",
             "author": ".author .username@title, .author .username, .author .username-coloured,"
-            " .postprofile .username, .postprofile .username-coloured, .author strong",
+            " .postprofile .username, .postprofile .username-coloured, .author strong, .postauthor, span.name b",
             "author_url": ".author a[href*=viewprofile]@href, .postprofile a[href*=viewprofile]@href",
-            "published_at": ".author time@datetime, .author",
-            "url": ".author a[href*='p=']@href, h3 a[href*='p=']@href",
-            "id": "@id",
+            "published_at": ".author time@datetime, .author, td.gensmall div, td.gensmall, td table span.postdetails",
+            "url": ".author a[href*='p=']@href, h3 a[href*='p=']@href, td.gensmall a[href*='p=']@href",
+            "id": "@id, a[name]@name",
         },
-        without=("blockquote", ".signature", ".notice", ".attachbox", ".inline-attachment"),
+        without=(
+            "blockquote",
+            ".signature",
+            ".notice",
+            ".attachbox",
+            ".inline-attachment",
+            ".quotetitle",
+            ".quotecontent",
+            "td.quote",
+            "span.genmed",
+        ),
         quoted="blockquote cite a@data-post-id, blockquote cite a[href*='p=']@href",
         thread_id=r"[?&]t=(\d+)",
         title="h2.topic-title, #page-body > h2",
         previous="a[rel=prev]@href, .pagination .previous a@href, .pagination .arrow.previous a@href,"
         " link[rel=prev]@href",
         last=".pagination li:not(.next):not(.arrow):not(.page-jump) a.button@href, .pagination span > a@href",
-        row="ul.topiclist.topics > li.row",
-        row_link="a.topictitle@href",
-        row_mark="dd.posts, dd.lastpost time@datetime, dd.lastpost",
-        row_last="dd.lastpost a[href*='#p']@href",
+        row="xpath://ul[contains(@class, 'topiclist') and contains(@class, 'topics')]/li[contains(@class, 'row')]"
+        " | //tr[td/a[contains(@class, 'topictitle')] or td/span[contains(@class, 'topictitle')]/a[contains(@href,"
+        " 'viewtopic')]]",
+        row_link="a.topictitle@href, .topictitle a[href*=viewtopic]@href",
+        row_mark="dd.posts, dd.lastpost time@datetime, dd.lastpost, .topicdetails, .postdetails",
+        row_last="dd.lastpost a[href*='#p']@href, .topicdetails a[href*='#p']@href, .postdetails a[href*='#']@href",
         boards="a.forumtitle@href",
         following="a[rel=next]@href, .pagination .next a@href, .pagination .arrow.next a@href, link[rel=next]@href",
     ),

@@ -1,11 +1,10 @@
 """How an answer, or the lack of one, is judged: `Finding` = verdict + a sentence that says what to do.
 
-All the detection of block pages stands here: it reads what a person would see, and nothing tries to get around it.
+What a page is instead of the page that was asked for is told in `spiders.walls`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,12 +14,11 @@ from scrapy.http import Response, TextResponse
 from crawler.errors import EgressRefused
 from crawler.model import Verdict
 from crawler.text import strip_markup
+from spiders import walls
 from spiders.answers import CUT
 from spiders.polite import Held, RobotsDenied
 
 LOOK_AT = 200_000
-# Walls are short; a long page that merely holds a captcha in its comment form is no wall.
-FEW_WORDS = 250
 SHELL_WORDS = 40
 
 
@@ -49,27 +47,6 @@ WORST_FIRST = (
     Verdict.EMPTY,
 )
 _ONLY_WITHOUT_POSTS = (Verdict.CHANGED, Verdict.EMPTY)
-
-_CHALLENGE = re.compile(
-    rb"cf-chl-|/cdn-cgi/challenge-platform|challenges\.cloudflare\.com|_incapsula_resource|ddos-guard|qrator|"
-    rb"captcha-delivery\.com|px-captcha|perimeterx|smartcaptcha|g-recaptcha|h-captcha|hcaptcha\.com|/antibot/|showcaptcha|"
-    rb"aws-waf-token|/_guard/|geetest"
-)
-_WALL_TITLE = re.compile(
-    r"just a moment|attention required|access denied|verif(y|ying) (that )?(you|your browser)|checking your browser|"
-    r"are you (a )?(human|robot)|not a robot|security check|request blocked|^blocked$|captcha|too many requests|"
-    r"forbidden|whoa there|bot protection|не робот|проверка браузера|перевірка браузера|доступ (ограничен|запрещ)|"
-    r"доступ (обмежен|заборон)|подтвердите, что|підтвердьте, що",
-    re.I,
-)
-_WALL_TEXT = re.compile(
-    r"your request has been blocked|unusual traffic|enable javascript and cookies to continue|you have been blocked|"
-    r"request (was|has been) (blocked|denied)|запросы.{0,40}похожи на автоматические|ваш запрос.{0,20}заблокирован|"
-    r"ваш запит.{0,20}заблоковано",
-    re.I | re.S,
-)
-_LOGIN_URL = re.compile(r"/(log-?in|sign-?in|auth|authorize|account/login|sso)(/|\.|\?|$)", re.I)
-_PASSWORD = re.compile(rb"<input[^>]{1,300}?type\s{0,9}=\s{0,9}[\"']?password", re.I)
 
 
 def of_status(response: Response) -> Finding | None:
@@ -154,10 +131,10 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Ve
 
 def of_nothing(response: Response, usual: int) -> Finding:
     """Judges a 2xx answer in which no post was found; `usual`: how many posts this source showed before (0 = never)."""
-    if wall := wall_of(response):
-        return Finding(
-            Verdict.BLOCKED, f"{response.url}: {wall}; nothing gets around it: ask the owner or pause the source"
-        )
+    if finding := of_page(response):
+        return finding
+    if is_noise(response.body):
+        return Finding(Verdict.FAILED, f"{response.url}: bytes that are no text; the server packs or cuts them wrongly")
     drawn = "; JavaScript draws this page: try `kind: browser`" if _is_shell(response) else ""
     if usual:
         why = (
@@ -177,25 +154,27 @@ def _is_shell(response: Response) -> bool:
 
 
 def wall_of(response: Response) -> str | None:
-    """Says which wall a page shows instead of its content (captcha, block page, log-in), or None."""
-    head = response.body[:LOOK_AT]
-    if not isinstance(response, TextResponse):
+    """Says which wall a page shows instead of its content (captcha, block page, log-in, consent), or None."""
+    found = walls.found(response)
+    return found[1] if found and found[0] is Verdict.BLOCKED else None
+
+
+def of_page(response: Response) -> Finding | None:
+    """Judges a page that is something else than what was asked for: a wall, a log-in, a pause, "not found"."""
+    found = walls.found(response)
+    if found is None:
         return None
-    text = response.text[:LOOK_AT]
-    title = _title(text)
-    few = len(strip_markup(text).split()) < FEW_WORDS
-    if few and (_WALL_TITLE.search(title) or _WALL_TEXT.search(text) or _CHALLENGE.search(head.lower())):
-        return f"a block or captcha page («{title[:60]}»)"
-    redirected = bool(response.request and response.request.meta.get("redirect_urls"))
-    if (redirected and _LOGIN_URL.search(response.url)) or (few and _PASSWORD.search(head)):
-        return "a log-in page"
-    return None
+    verdict, what = found
+    advice = "; nothing gets around it: ask the owner or pause the source" if verdict is Verdict.BLOCKED else ""
+    return Finding(verdict, f"{response.url}: {what}{advice}")
 
 
-def _title(html: str) -> str:
-    start = html.lower().find("<title")
-    body = html.find(">", start) + 1 if start >= 0 else 0
-    return html[body : html.find("<", body)].strip() if body else ""
+def is_noise(body: bytes) -> bool:
+    """Whether bytes are no text in any charset: packed or cut out of something packed."""
+    head = body[:4096]
+    return bool(head) and (
+        head[:2] == b"\x1f\x8b" or sum(byte < 9 or 13 < byte < 27 for byte in head) > len(head) // 20
+    )
 
 
 def sum_up(findings: Iterable[Finding], showed: int) -> Finding:
