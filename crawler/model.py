@@ -231,13 +231,15 @@ class Ticket:
 class Remote:
     """A ticket as the helpdesk knows it. `status` is in our words (open/solved) when the sink can say it.
 
-    `warnings` say what the helpdesk dropped or changed of what it was sent, as reading it back showed.
+    `warnings` say what the helpdesk dropped or changed of what it was sent, as reading it back showed. `key` is ours,
+    as far as the helpdesk shows it with a ticket that it tells of.
     """
 
     id: str
     url: str | None = None
     status: TicketStatus | None = None
     warnings: tuple[str, ...] = ()
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ class Change:
     """What happens to a ticket that exists: a comment, a new priority, a new status. `key` is unique per change.
 
     The rest is for what a helpdesk tells us (`Sink.changes`): who wrote the comment and whether the customer may read
-    it (`public`), who has the ticket now, and when it happened by the helpdesk's clock.
+    it (`public`), who has the ticket now ("": nobody any more), and when it happened by the helpdesk's clock.
     """
 
     key: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Protocol
@@ -52,11 +52,15 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the house gives every sink: the guarded HTTP client, the built-in desk when there is one, the clock."""
+    """What the house gives every sink: the guarded HTTP client, the built-in desk when there is one, the clock.
+
+    `ours` says of a sink's name and ids of tickets there which of them are ours: `changes` need not read the others.
+    """
 
     http: HttpClient
     desk: DeskPort | None = None
     now: Callable[[], datetime] = utc_now
+    ours: Callable[[str, Collection[str]], Collection[str]] | None = None
 
 
 class Sink(ABC):
@@ -114,9 +118,9 @@ class Sink(ABC):
     def changes(self, since: datetime) -> Iterable[tuple[Remote, Change]]:
         """What changed on the helpdesk's side after `since`, as one Change for each thing that happened.
 
-        `status` and `assignee` are those of now. A comment is its own Change with `author`, `public` (the customer may
-        read it) and a `key` that is unique in this helpdesk; comments of ours may be among them. `at` is the
-        helpdesk's time. Telling the same twice is harmless.
+        `status` and `assignee` are those of now ("": nobody has it). A comment is its own Change with `author`,
+        `public` (the customer may read it) and a `key` that is unique in this helpdesk; comments of ours may be among
+        them. `at` is the helpdesk's time. Telling the same twice is harmless.
         """
         raise self._lacks("changes")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from crawler.errors import Transient
@@ -20,12 +21,15 @@ from sinks.rest_pages import Lister
 from sinks.rest_parts import Call
 from sinks.rest_pick import in_item, scalar, values_of
 from sinks.rest_settings import Changes, Read, Replies, Update
-from sinks.rest_values import Plain, carries, holds, marker, moment_as, of_change, of_remote, of_search
+from sinks.rest_values import Plain, carries, holds, key_in, marker, moment_as, of_change, of_remote, of_search
 
 if TYPE_CHECKING:
     from sinks.rest import Rest
 
 _CONFLICTS = 3
+# Items of a list of changes of which the database is asked at once whether they are ours.
+_AT_ONCE = 100
+_NOBODY = frozenset(("", "0", "-", "nobody", "none", "null", "unassigned", "nobody assigned"))
 _QUOTE = re.compile(r"</?blockquote\b[^<>]*>", re.IGNORECASE)
 _QUOTED_LINE = re.compile(r"(?m)^[ \t]*(?:>|&gt;).*$")
 _ZONES = timedelta(hours=14)
@@ -144,21 +148,69 @@ class Changer:
 
 
 def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tuple[Remote, Change]]:
-    """What the helpdesk says has changed: of each ticket its state of now, then what was written in it."""
+    """What the helpdesk says has changed: of each ticket its state of now, then what was written in it.
+
+    Only tickets of ours, and those that carry a key of ours, are told: the others would cost a call each.
+    """
     values = of_search("", sink.base, moment_as(since, changes.since, changes.zone))
-    for item in Lister(sink, changes, values).items():
-        said = in_item(item, changes.at)
-        at = moment_of(said)
-        if at is not None and at < since - (_ZONES if _has_no_zone(said) else timedelta(0)):
-            continue  # some helpdesks tell more than they are asked
-        remote = sink.of_item(item, changes.id, changes.link, changes.status)
-        if isinstance(item, str | int) and sink.settings.read is not None:
-            remote = replace(remote, status=sink.status_of(remote.id))  # a list of bare ids says nothing else
-        assignee = scalar(in_item(item, changes.assignee)) if changes.assignee else None
-        key = f"{remote.id}/{scalar(said) or _digest(item)}"
-        yield remote, Change(key=key, status=remote.status, assignee=assignee, at=at)
-        if changes.replies is not None:
-            yield from _replies(sink, remote, changes.replies)
+    items = Lister(sink, changes, values).items()
+    while some := list(islice(items, _AT_ONCE)):
+        told = [it for item in some if (it := _state(sink, changes, item, since)) is not None]
+        mine = _ours(sink, [remote.id for remote, _, _ in told])
+        for remote, change, bare in told:
+            if remote.id in mine:
+                yield from _ticket(sink, changes, remote, change, bare)
+            elif remote.key is not None:
+                yield remote, Change(change.key, at=change.at)
+
+
+def _state(sink: Rest, changes: Changes, item: Any, since: datetime) -> tuple[Remote, Change, bool] | None:
+    """One item of the list, and whether it is nothing but an id; None when it changed before `since`."""
+    said = in_item(item, changes.at)
+    at = moment_of(said)
+    if at is not None and at < since - (_ZONES if _has_no_zone(said) else timedelta(0)):
+        return None  # some helpdesks tell more than they are asked
+    remote = sink.of_item(item, changes.id, changes.link, changes.status)
+    bare = isinstance(item, str | int)
+    assignee = None if bare or not changes.assignee else assignee_of(in_item(item, changes.assignee))
+    key = f"{remote.id}/{scalar(said) or _digest(item)}"
+    remote = replace(remote, key=_key_in(sink, item))
+    return remote, Change(key=key, status=remote.status, assignee=assignee, at=at), bare
+
+
+def _ours(sink: Rest, ids: Sequence[str]) -> Collection[str]:
+    return ids if sink.tools.ours is None or not ids else sink.tools.ours(sink.name, ids)
+
+
+def _ticket(
+    sink: Rest, changes: Changes, remote: Remote, change: Change, bare: bool
+) -> Iterator[tuple[Remote, Change]]:
+    if bare and sink.settings.read is not None:
+        remote = replace(remote, status=sink.status_of(remote.id))  # a list of bare ids says nothing else
+        change = replace(change, status=remote.status)
+    yield remote, change
+    if changes.replies is not None:
+        yield from _replies(sink, remote, changes.replies)
+
+
+def assignee_of(value: Any) -> str:
+    """Who has the ticket; "" for nobody, as helpdesks say it: null, "", 0, a dash, or a word."""
+    name = scalar(value) or ""
+    return "" if name.strip().lower() in _NOBODY else name
+
+
+def _key_in(sink: Rest, item: Any) -> str | None:
+    """Our key, where the item shows it as those do that `find` searches: a ticket that is ours by its key alone."""
+    find = sink.settings.find
+    if find is None or isinstance(item, str | int):
+        return None
+    for path, template in {**find.match, **find.contains}.items():
+        if template not in ("{key}", "{marker}"):
+            continue
+        for text in values_of(in_item(item, path)):
+            if key := key_in(text, marked=template == "{marker}"):
+                return key
+    return None
 
 
 def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Remote, Change]]:

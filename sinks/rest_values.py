@@ -48,6 +48,7 @@ _MARKER = re.compile(re.escape(_MARK) + r"([^\s<>\"'&]+)")
 _UNWRITTEN = frozenset(["*", "null", "none", ""])
 _BOOLEANS = {"true": True, "false": False}
 _TAG = re.compile(r"[^\w-]+")
+_KEY, _LONGEST_KEY = "mc-", 200
 
 
 def marker(key: str) -> str:
@@ -59,6 +60,15 @@ def carries(text: object, line: str) -> bool:
     """Whether `text` carries this marker as its last one: one further up is quoted, somebody's words and not ours."""
     found = _MARKER.findall(str(text or ""))
     return bool(found) and _MARK + found[-1].rstrip(".,;") == line
+
+
+def key_in(text: object, *, marked: bool) -> str | None:
+    """The key of ours that `text` is, or carries in its last marker; None when there is none."""
+    said = str(text or "")
+    if marked:
+        found = _MARKER.findall(said)
+        return found[-1].rstrip(".,;") if found else None
+    return said if said.startswith(_KEY) and len(said) <= _LONGEST_KEY else None
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,9 @@ def _sinks(app: App) -> Iterator[Condition]:
             yield Condition(f"sink:{state.sink}:parked", f"{state.sink}: {state.parked} deliveries are parked: {why}")
         if state.failing:
             yield Condition(f"sink:{state.sink}:down", f"{state.sink}: {state.failing} deliveries wait: {why}")
+    for sink, count, key in app.store.outbox.doubles():
+        cause = f"{sink}: {count} open tickets may be there twice, among them {key}: `tickets show {key}` says why"
+        yield Condition(f"sink:{sink}:twice", cause)
 
 
 def _causes(app: App) -> list[str]:

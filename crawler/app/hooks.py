@@ -147,9 +147,10 @@ def _news(app: App, name: str, data: Mapping[str, Any], signed_at: datetime) -> 
         raise ValueError("`at` is no time with a zone that has come")
     heard = []
     status, assignee, reply = data.get("status"), data.get("assignee"), data.get("reply")
-    if status is not None or assignee is not None:
+    if status is not None or "assignee" in data:
         wanted = None if status is None else _status(status)
-        person = None if assignee is None else str(assignee)
+        # A null says that nobody has the ticket any more.
+        person = str(assignee or "") if "assignee" in data else None
         heard.append((remote, Change(f"hook/{at.isoformat()}", status=wanted, assignee=person, at=at)))
     if reply is not None:
         if not isinstance(reply, Mapping) or not reply.get("id") or not isinstance(reply.get("text"), str):

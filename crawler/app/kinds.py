@@ -124,10 +124,10 @@ def tools(app: App) -> Tools:
     from sinks.base import Tools
 
     try:
-        desk = app.store.desk
-    except StoreError:
-        desk = None  # a helpdesk can be tried before there is a database
-    return Tools(http=HttpClient(policy=app.policy), desk=desk, now=now)
+        store = app.store
+    except StoreError:  # a helpdesk can be tried before there is a database
+        return Tools(http=HttpClient(policy=app.policy), now=now)
+    return Tools(http=HttpClient(policy=app.policy), desk=store.desk, now=now, ours=store.replies.ours)
 
 
 def _unknown(app: App, what: str, block: SourceBlock | SinkBlock, known: list[str]) -> ConfigError:

@@ -16,7 +16,7 @@ from crawler.model import Delivery, Remote
 from crawler.stages import returns, sending
 from crawler.stages.crash import kill_point
 from crawler.stages.sending import Answer, Later, Parked, Sent
-from crawler.store import Pulse, Store, Told
+from crawler.store import Pulse, Recheck, Store, Told
 from sinks.base import Sink
 
 BATCH = 50
@@ -28,6 +28,8 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 1800.0
 BREAK_AFTER = 3
 LONGEST_BREAK = 300.0
 SETTLE_EVERY = 0.5
+# A creation that arrives after the second look is seen by the last one.
+FAR_LOOK = 86_400.0
 
 
 @dataclass(slots=True)
@@ -146,23 +148,25 @@ class Courier:
         if due:
             failures: list[Transient] = []
             with ThreadPoolExecutor(self.sink.parallel, f"look-{self.name}") as pool:
-                list(pool.map(lambda row: self._look_once_more(failures, *row), due))
+                list(pool.map(lambda row: self._look_once_more(row, failures), due))
         return len(due)
 
-    def _look_once_more(self, failures: list[Transient], delivery_id: int, key: str, remote_id: str) -> None:
+    def _look_once_more(self, row: Recheck, failures: list[Transient]) -> None:
+        outbox = self.store.outbox
         if len(failures) >= BREAK_AFTER or self.stopping.is_set():
             # Taken, and not asked: it comes back like one that could not be asked.
-            return self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
+            return outbox.put_off_recheck(row.delivery_id, back_off(self.now(), 5))
         try:
-            found = [remote_id, *(remote.id for remote in sending.look(self.sink, key))]
+            found = [row.remote_id, *(remote.id for remote in sending.look(self.sink, row.key))]
         except Transient as error:
             failures.append(error)
-            self.store.outbox.rechecked(delivery_id, again=back_off(self.now(), 5))
+            outbox.put_off_recheck(row.delivery_id, back_off(self.now(), 5))
         except Exception as error:  # a kind of a stranger's may raise anything
-            why = self.sink.mask(f"it could not be asked once more: {error}")
-            self.store.outbox.rechecked(delivery_id, why)
+            outbox.rechecked(row.delivery_id, self.sink.mask(f"it could not be asked once more: {error}"))
         else:
-            self.store.outbox.rechecked(delivery_id, sending.doubles([Remote(one) for one in found]))
+            twice = sending.doubles([Remote(one) for one in found])
+            far = self.now() + timedelta(seconds=FAR_LOOK) if not twice and not row.looks else None
+            outbox.rechecked(row.delivery_id, twice, far)
 
 
 class _Batch:

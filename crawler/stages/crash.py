@@ -9,8 +9,8 @@ from collections import Counter
 
 STEPS = (
     "after_fetch", "after_parse", "before_commit", "after_commit", "before_finish", "after_match", "after_analyse",
-    "after_triage", "after_claim", "before_call", "after_find", "after_call", "before_settle", "after_settle",
-    "after_poll",
+    "in_triage", "after_ticket", "after_triage", "after_claim", "before_call", "after_find", "after_call",
+    "before_settle", "after_settle", "after_poll",
 )  # fmt: skip
 
 

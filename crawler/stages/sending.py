@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
@@ -72,7 +72,7 @@ def attempt(sink: Sink, delivery: Delivery, now: datetime) -> Answer:
 def send(sink: Sink, delivery: Delivery, now: datetime) -> Sent:
     """Make one delivery. Raises what the sink raises, and NotYet."""
     if delivery.change is not None:
-        return _change(sink, delivery)
+        return _change(sink, delivery, now)
     doubtful = delivery.doubtful and not sink.idempotent
     if not doubtful:
         return Sent(sink.create(delivery.ticket))
@@ -106,12 +106,18 @@ def _blind(sink: Sink) -> str:
     return f"{sink.name} cannot be asked whether an earlier attempt arrived"
 
 
-def _change(sink: Sink, delivery: Delivery) -> Sent:
+def _change(sink: Sink, delivery: Delivery, now: datetime) -> Sent:
+    """Make a change. The same priority or status twice does no harm; a comment in doubt does.
+
+    Where comments can be read, a late one is waited out before the sink looks for it; elsewhere it is flagged.
+    """
     if delivery.remote is None or delivery.change is None:
         raise Permanent(f"{delivery.sink}: a change without the ticket it belongs to (delivery {delivery.id})")
-    told = sink.update(delivery.remote, delivery.change) if "update" in sink.can else None
-    remote = told or delivery.remote
-    if delivery.doubted_at and not sink.changes_once:
-        again = "an earlier attempt of this change was in doubt: it may have taken effect twice"
-        remote = replace(remote, warnings=(*remote.warnings, again))
-    return Sent(remote)
+    if "update" not in sink.can:
+        return Sent(delivery.remote)
+    unsure = delivery.doubted_at if delivery.change.comment and not sink.idempotent else None
+    if unsure and sink.changes_once and now < (settled := unsure + timedelta(seconds=sink.settle)):
+        raise NotYet(settled)
+    told = sink.update(delivery.remote, delivery.change)
+    twice = "an earlier attempt of this comment was in doubt: it may stand there twice"
+    return Sent(told or delivery.remote, twice if unsure and not sink.changes_once else None)

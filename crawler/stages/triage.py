@@ -7,7 +7,7 @@ decisions: which open a ticket, and which join one that is open.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crawler.config import RuleBlock
@@ -71,7 +71,12 @@ def run(
     total, config_version = Triaged(), store.config.version()
     while mentions := store.mentions.untriaged(BATCH):
         decisions = decide(store, mentions, rules, brands, now(), setting)
-        done = store.tickets.decide(decisions, config_version)
+        done = store.tickets.decide(
+            decisions,
+            config_version,
+            before_commit=lambda: kill_point("in_triage"),
+            after_commit=lambda: kill_point("after_ticket"),
+        )
         kill_point("after_triage")
         total.add(done)
         if progress:
@@ -118,8 +123,12 @@ def decided(mention: StoredMention, ruling: Ruling, rule: str, now: datetime, se
         ticket=make_ticket(mention, ruling, now, setting),
         sinks=ruling.sinks,
         priority=ruling.priority,
-        hold_until=now + timedelta(seconds=ruling.hold) if ruling.hold else None,
+        hold_until=_held(ruling, now),
     )
+
+
+def _held(ruling: Ruling, now: datetime) -> datetime | None:
+    return now + timedelta(seconds=ruling.hold) if ruling.hold else None
 
 
 def by_hand(store: Store, mention: StoredMention, ruling: Ruling, now: datetime, setting: Setting) -> Decision:
@@ -127,7 +136,9 @@ def by_hand(store: Store, mention: StoredMention, ruling: Ruling, now: datetime,
     if ruling.status is not MentionStatus.TICKETED:
         return Decision(mention.id, ruling.status, ruling.reason, BY_HAND)
     if (ticket := store.tickets.open_for([mention]).get(mention.id)) is not None:
-        return _joining(mention, ticket.id, ruling, BY_HAND, now, setting)
+        joining = _joining(mention, ticket.id, ruling, BY_HAND, now, setting)
+        # What a person did can be undone for a while, a comment like a ticket.
+        return replace(joining, hold_until=_held(ruling, now))
     return decided(mention, ruling, BY_HAND, now, setting)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,14 +13,16 @@ from crawler.store import tables as t
 from crawler.store.events import Part
 
 
-def add_change(part: Part, connection: Connection, ticket_id: int, change: Change) -> list[Event]:
+def add_change(
+    part: Part, connection: Connection, ticket_id: int, change: Change, not_before: datetime | None = None
+) -> list[Event]:
     """One delivery of the change for each sink of the ticket; returns their events, which the caller stores."""
     now = part.now()
     same = {
         "ticket_id": ticket_id,
         "change": packed(change),
         "status": DeliveryStatus.PENDING.value,
-        "not_before": now,
+        "not_before": not_before or now,
         "created_at": now,
     }
     places = sinks_of(connection, ticket_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,7 @@ class Deciding:
     part: Part
     connection: Connection
     config_version: int
+    before_commit: Callable[[], None] | None = None
     count: TriageCount = TriageCount()
     changes: list[Event] = field(default_factory=list)
     moves: list[dict[str, Any]] = field(default_factory=list)
@@ -62,6 +63,8 @@ class Deciding:
             self._one(decision, row)
         update_many(self.connection, self.moves)
         events.add(self.connection, self.changes, self.config_version)
+        if self.before_commit is not None:
+            self.before_commit()
         return self.count
 
     def _mentions(self, ids: Sequence[int]) -> dict[int, AnyRow]:
@@ -163,7 +166,7 @@ class Deciding:
             priority = self._raised(ticket, decision, row)
             if comment or status or priority:
                 change = Change(f"{ticket.key}/m{row.id}", comment, priority, status)
-                made = add_change(self.part, self.connection, ticket.id, change)
+                made = add_change(self.part, self.connection, ticket.id, change, decision.hold_until)
                 self.changes += made
                 self.count += TriageCount(deliveries_new=len(made))
         self._move(decision, row, MentionStatus.JOINED, ticket.id)

@@ -94,7 +94,7 @@ class Desk(Part):
 
     def _create(self, connection: Connection, ticket: Ticket) -> Remote:
         now = self.now()
-        names = ("key", "subject", "body", "brand", "url", "author", "reason", "language")
+        names = ("key", "subject", "body", "brand", "url", "author", "reason", "language", "due_at")
         values: dict[str, Any] = {name: getattr(ticket, name) for name in names}
         values |= {"priority": str(ticket.priority), "tags": list(ticket.tags), "status": TicketStatus.OPEN.value}
         values |= {"created_at": now, "changed_at": now}
@@ -149,7 +149,7 @@ def _comments(connection: Connection, ids: list[int]) -> dict[int, tuple[tuple[d
 
 
 def _desk_ticket(row: AnyRow, comments: tuple[tuple[datetime, str | None], ...]) -> DeskTicket:
-    names = ("key", "subject", "body", "brand", "url", "author", "reason", "language", "id")
+    names = ("key", "subject", "body", "brand", "url", "author", "reason", "language", "id", "due_at")
     ticket = Ticket(
         **{name: getattr(row, name) for name in names},
         priority=Priority(row.priority),

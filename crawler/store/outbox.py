@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -26,8 +26,28 @@ from crawler.store.types import AnyRow
 _PENDING = DeliveryStatus.PENDING.value
 _SENT = DeliveryStatus.SENT.value
 _PARKED = DeliveryStatus.PARKED.value
+# A helpdesk that tells no news never says that somebody closed the double: the alert ends by itself.
+_TOLD_FOR = timedelta(days=7)
+_OPEN = TicketStatus.OPEN.value
 # Whoever holds a lease renews it before this share of it is left.
 _ALIVE = 2 / 3
+
+
+class Recheck(NamedTuple):
+    """A delivery of which the helpdesk is to be asked once more; `looks` were made already."""
+
+    delivery_id: int
+    key: str
+    remote_id: str
+    looks: int
+
+
+class Doubled(NamedTuple):
+    """How many open tickets a sink may have twice, and the key of one of them."""
+
+    sink: str
+    tickets: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +124,8 @@ class Outbox(Part):
                 connection.execute(sa.select(columns.id).where(columns.sink == sink, left).limit(1)).first() is not None
             )
 
-    def take_rechecks(self, sink: str, now: datetime, hold_seconds: float, limit: int) -> list[tuple[int, str, str]]:
-        """(delivery id, ticket key, remote id) of deliveries that followed a doubt and whose second look is due.
+    def take_rechecks(self, sink: str, now: datetime, hold_seconds: float, limit: int) -> list[Recheck]:
+        """Deliveries that followed a doubt and whose next look is due.
 
         Whoever takes them has `hold_seconds` for asking; then they are due again, for anybody.
         """
@@ -115,14 +135,30 @@ class Outbox(Part):
             if connection.execute(sa.select(columns.id).where(*due).limit(1)).first() is None:
                 return []
         until = now + timedelta(seconds=hold_seconds)
-        query = sa.select(columns.id, t.tickets.c.key, columns.remote_id).join_from(t.deliveries, t.tickets)
+        names = (columns.id, t.tickets.c.key, columns.remote_id, columns.looks)
+        query = sa.select(*names).join_from(t.deliveries, t.tickets)
         query = query.where(*due).order_by(columns.recheck_at).limit(limit)
         query = query.with_for_update(skip_locked=True, of=t.deliveries)
         return self.db.transact(lambda connection: _hold_rechecks(connection, query, until))
 
     def rechecked(self, delivery_id: int, twice: str | None = None, again: datetime | None = None) -> None:
-        """The second look is done: `twice` tells of a double, `again` puts it off."""
+        """A look is done: `twice` tells of a double, `again` when to look once more."""
         self.db.transact(lambda connection: self._rechecked(connection, delivery_id, twice, again))
+
+    def put_off_recheck(self, delivery_id: int, until: datetime) -> None:
+        """The helpdesk could not be asked: the look is due again then."""
+        columns = t.deliveries.c
+        update = sa.update(t.deliveries).where(columns.id == delivery_id, columns.recheck_at.is_not(None))
+        self.db.transact(lambda connection: connection.execute(update.values(recheck_at=until)))
+
+    def doubles(self) -> list[Doubled]:
+        """Sinks that may have a ticket twice which is still open, as far as that was learnt in the last week."""
+        columns, key = t.deliveries.c, t.tickets.c.key
+        query = sa.select(columns.sink, sa.func.count(sa.distinct(key)), sa.func.min(key))
+        fresh = (columns.twice, columns.twice_at > self.now() - _TOLD_FOR, t.tickets.c.status == _OPEN)
+        query = query.join_from(t.deliveries, t.tickets).where(*fresh)
+        with self.db.read() as connection:
+            return [Doubled(*row) for row in connection.execute(query.group_by(columns.sink).order_by(columns.sink))]
 
     def release(self, owner: str) -> int:
         """Give back what the owner claimed and did NOT try; returns how many."""
@@ -198,7 +234,8 @@ class Outbox(Part):
     def _rechecked(self, connection: Connection, delivery_id: int, twice: str | None, again: datetime | None) -> None:
         columns = t.deliveries.c
         update = sa.update(t.deliveries).where(columns.id == delivery_id, columns.recheck_at.is_not(None))
-        values: dict[str, Any] = {"recheck_at": again} | ({"twice": True} if twice else {})
+        values: dict[str, Any] = {"recheck_at": again, "looks": columns.looks + 1}
+        values |= {"twice": True, "twice_at": self.now()} if twice else {}
         if connection.execute(update.values(values)).rowcount and twice:
             events.add(connection, [self.event("delivery", delivery_id, POSSIBLE_DUPLICATE, note=twice)])
 
@@ -216,11 +253,11 @@ class Outbox(Part):
         return len(rows)
 
 
-def _hold_rechecks(connection: Connection, query: sa.Select[Any], until: datetime) -> list[tuple[int, str, str]]:
+def _hold_rechecks(connection: Connection, query: sa.Select[Any], until: datetime) -> list[Recheck]:
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
     connection.execute(sa.update(t.deliveries).where(t.deliveries.c.id.in_(ids)).values(recheck_at=until))
-    return [(row.id, row.key, row.remote_id) for row in rows]
+    return [Recheck(row.id, row.key, row.remote_id, row.looks) for row in rows]
 
 
 def _retryable() -> sa.ColumnElement[bool]:

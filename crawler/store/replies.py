@@ -6,7 +6,7 @@ Hearing the same twice changes nothing, so a poll may overlap the last one and a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import unescape
@@ -15,11 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from crawler.model import Change, Event, Remote, Reply, TicketStatus
+from crawler.model import Change, DeliveryStatus, Event, Remote, Reply, TicketStatus
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.db import chunks
 from crawler.store.events import Part
+from crawler.store.settling import POSSIBLE_DUPLICATE
 from crawler.store.sink_states import move_cursor
 from crawler.store.types import AnyRow, fit, tidy
 from crawler.text import clean_text, fold
@@ -45,6 +46,14 @@ class Replies(Part):
         if cursor is not None:
             self.db.transact(lambda connection: move_cursor(connection, sink, cursor))
         return made
+
+    def ours(self, sink: str, remote_ids: Collection[str]) -> set[str]:
+        """Those of the sink's tickets that are ours."""
+        found: set[str] = set()
+        with self.db.read() as connection:
+            for some in chunks(sorted(remote_ids)):
+                found |= {row.remote_id for row in connection.execute(_of_remotes(sink, some))}
+        return found
 
     def of(self, ticket_id: int) -> list[Reply]:
         """The public answers of a ticket, oldest first."""
@@ -101,20 +110,33 @@ class _Hearing:
     def run(self, heard: Heard) -> int:
         ours = self._ours({remote.id for remote, _ in heard})
         known: dict[int, str | None] = {row.id: row.remote_status for row in ours.values()}
+        strange = {it.key: it.id for it, _ in heard if it.key and tidy(it.id) not in ours}
+        if strange:
+            self._doubles(strange)
         for remote, change in heard:
-            delivery = ours.get(remote.id)
+            delivery = ours.get(str(tidy(remote.id)))
             if delivery is not None:
                 self._one(delivery, remote, change, known)
         events.add(self.connection, self.changes)
         return len(self.changes) + self.statuses
 
     def _ours(self, remote_ids: set[str]) -> dict[str, AnyRow]:
+        query = _of_remotes(self.sink, [str(tidy(one)) for one in remote_ids])
+        return {row.remote_id: row for row in self.connection.execute(query)}
+
+    def _doubles(self, strange: Mapping[str, str]) -> None:
+        """Tickets under a key of ours (key -> their id) that are not the one we know: created late, after all."""
         columns = t.deliveries.c
-        names = (columns.id, columns.ticket_id, columns.remote_id, columns.remote_status)
-        query = sa.select(*names).where(
-            columns.sink == self.sink, columns.number == 0, columns.remote_id.in_([tidy(one) for one in remote_ids])
-        )
-        return {row.remote_id: row for row in self.connection.execute(query.order_by(columns.id))}
+        query = sa.select(columns.id, columns.remote_id, t.tickets.c.key).join_from(t.deliveries, t.tickets)
+        sent = (columns.sink == self.sink, columns.number == 0, columns.status == DeliveryStatus.SENT.value)
+        # One whose id is only our key was never told its number there.
+        known = (columns.remote_id.is_not(None), columns.remote_id != t.tickets.c.key, columns.twice.is_(sa.false()))
+        query = query.where(*sent, *known, t.tickets.c.key.in_(list(strange)))
+        for row in self.connection.execute(query.with_for_update(of=t.deliveries)).all():
+            told = sa.update(t.deliveries).where(columns.id == row.id)
+            self.connection.execute(told.values(twice=True, twice_at=self.part.now()))
+            note = f"{self.sink} tells of {strange[row.key]} under our key; ours is {row.remote_id}"
+            self._log("delivery", row.id, POSSIBLE_DUPLICATE, None, None, note)
 
     def _one(self, delivery: AnyRow, remote: Remote, change: Change, known: dict[int, str | None]) -> None:
         at = change.at or self.part.now()
@@ -143,7 +165,8 @@ class _Hearing:
         if name != (before or ""):
             update = sa.update(t.tickets).where(columns.id == ticket_id)
             self.connection.execute(update.values(assignee=name or None))
-            self._log("ticket", ticket_id, "assignee", before, name or None, self.sink)
+            what = "assignee" if name else "assignee removed"
+            self._log("ticket", ticket_id, what, before, name or None, self.sink)
 
     def _reply(self, delivery: AnyRow, remote: Remote, change: Change, at: datetime) -> None:
         text = clean_text(change.comment or "").strip()
@@ -175,6 +198,13 @@ class _Hearing:
 
     def _log(self, row: str, row_id: int, what: str, before: str | None, after: str | None, note: str) -> None:
         self.changes.append(self.part.event(row, row_id, what, tidy(before), tidy(after), tidy(note)))
+
+
+def _of_remotes(sink: str, remote_ids: Sequence[str]) -> sa.Select[Any]:
+    columns = t.deliveries.c
+    names = (columns.id, columns.ticket_id, columns.remote_id, columns.remote_status)
+    query = sa.select(*names).where(columns.sink == sink, columns.number == 0, columns.remote_id.in_(remote_ids))
+    return query.order_by(columns.id)
 
 
 def _bare(text: str) -> str:

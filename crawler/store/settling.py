@@ -69,7 +69,7 @@ class Settling:
     def _held(self, ids: Iterable[int]) -> dict[int, AnyRow]:
         columns = t.deliveries.c
         names = (columns.id, columns.ticket_id, columns.sink, columns.number, columns.change, columns.doubted_at)
-        query = sa.select(*names, columns.twice).where(
+        query = sa.select(*names, columns.twice, columns.twice_at).where(
             columns.id.in_(list(ids)), columns.owner == self.owner, columns.status == _PENDING
         )
         return {row.id: row for row in self.connection.execute(query.with_for_update())}
@@ -89,6 +89,7 @@ class Settling:
             "doubtful": False,
             "error": None,
             "twice": row.twice or why is not None,
+            "twice_at": row.twice_at if why is None else self.part.now(),
             "recheck_at": self.told.rechecks.get(delivery_id),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,16 +33,26 @@ class OpenTicket:
 class Tickets(Part):
     """Reads tickets and makes them."""
 
-    def decide(self, decisions: Sequence[Decision], config_version: int) -> TriageCount:
+    def decide(
+        self,
+        decisions: Sequence[Decision],
+        config_version: int,
+        *,
+        before_commit: Callable[[], None] | None = None,
+        after_commit: Callable[[], None] | None = None,
+    ) -> TriageCount:
         """Carry out triage's decisions. A mention that has a ticket is left alone, so a repeat changes nothing.
 
         A decision whose ticket key exists joins that ticket, and so does one whose mention belongs to a ticket that
-        somebody opened meanwhile. A join adds a comment for every sink of the ticket.
+        somebody opened meanwhile. A join adds a comment for every sink of the ticket. The two calls are made once for
+        each transaction, inside it when all is written, and after it.
         Raises NotFound when `join` names no ticket, ValueError when a decision for a ticket carries none.
         """
         total = TriageCount()
         for some in chunks(decisions, _STEP):
-            total += self.db.transact(lambda c, some=some: Deciding(self, c, config_version).run(some))  # type: ignore[misc]
+            total += self.db.transact(lambda c, some=some: Deciding(self, c, config_version, before_commit).run(some))  # type: ignore[misc]
+            if after_commit is not None:
+                after_commit()
         return total
 
     def open_for(self, mentions: Sequence[StoredMention], window_days: float = kin.OPEN_DAYS) -> dict[int, OpenTicket]:

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.e2e
 
 IN_THE_CHILD = ("after_fetch", "after_parse", "before_commit", "after_commit", "before_finish")
 IN_THE_PARENT = (
-    *("after_match", "after_analyse", "after_triage", "after_claim", "before_call", "after_call"),
-    *("after_find", "before_settle", "after_settle", "after_poll"),
+    *("after_match", "after_analyse", "in_triage", "after_ticket", "after_triage", "after_claim"),
+    *("before_call", "after_call", "after_find", "before_settle", "after_settle", "after_poll"),
 )
 RANDOM_KILLS = 7
 

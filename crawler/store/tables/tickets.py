@@ -108,12 +108,16 @@ deliveries = Table(
     # When to ask once more whether a doubtful attempt arrived late.
     time_("recheck_at", nullable=True),
     flag("twice"),
+    # How often somebody looked for a double after it was sent: once soon, once much later.
+    count("looks"),
+    time_("twice_at", nullable=True),
     UniqueConstraint("ticket_id", "sink", "number"),
     CheckConstraint("(number = 0) = (change IS NULL)", name="change"),
     Index("ix_deliveries_status", "status", "not_before"),
     Index("ix_deliveries_due", "sink", "status", "not_before"),
     Index("ix_deliveries_remote_id", "sink", "remote_id"),
     Index("ix_deliveries_recheck_at", "sink", "recheck_at"),
+    Index("ix_deliveries_twice", "sink", sqlite_where=text("twice"), postgresql_where=text("twice")),
 )
 
 sink_states = Table(
@@ -169,6 +173,7 @@ desk_tickets = Table(
     time_("created_at"),
     time_("changed_at"),
     count("comment_count"),
+    time_("due_at", nullable=True),
     UniqueConstraint("key"),
     Index("ix_desk_tickets_changed_at", "changed_at"),
 )

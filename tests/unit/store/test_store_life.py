@@ -132,10 +132,10 @@ def test_doubt_and_a_second_look(world: World) -> None:
     assert world.store.outbox.due(now, ["help", "x"]) == []
     world.clock.at = soon
     assert world.store.outbox.due(soon, ["help", "x"]) == ["help"]
-    assert take("help", soon, 60, 50) == [(row.id, "k1", "7")]
+    assert take("help", soon, 60, 50) == [(row.id, "k1", "7", 0)]
     assert take("help", soon, 60, 50) == [], "it was taken by somebody, who asks now"
-    assert take("help", soon + timedelta(seconds=60), 60, 50) == [(row.id, "k1", "7")], "whoever took it died"
-    world.store.outbox.rechecked(row.id, again=soon + timedelta(seconds=5))
+    assert take("help", soon + timedelta(seconds=60), 60, 50) == [(row.id, "k1", "7", 0)], "whoever took it died"
+    world.store.outbox.put_off_recheck(row.id, soon + timedelta(seconds=5))
     assert take("help", soon, 60, 50) == []
     world.store.outbox.rechecked(row.id, "seen once more")
     world.store.outbox.rechecked(row.id, "told already")
