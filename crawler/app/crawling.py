@@ -79,10 +79,15 @@ def crawl(app: App, names: Sequence[str] | None = None, progress: ProgressFor | 
 def _wanted(app: App, names: Sequence[str] | None) -> dict[str, SourceState]:
     states = {state.name: state for state in app.store.sources.all()}
     if names is None:
-        return {name: state for name, state in states.items() if not state.paused}
+        return {name: state for name, state in states.items() if not (state.paused or _is_read(state))}
     for name in names:
         demand("source", name, states)
     return {name: states[name] for name in names}
+
+
+def _is_read(state: SourceState) -> bool:
+    """Whether a service reads this stream already."""
+    return bool(state.schedule.get("stream") and state.lease_until and state.lease_until > now())
 
 
 class _CrawlJob:

@@ -13,6 +13,7 @@ from crawler import config as config_room
 from crawler.app import App, logs, now
 from crawler.app.health import watch
 from crawler.app.hosting import child_arguments, next_run_at, schedule_of
+from crawler.app.streaming import make_stream_tools
 from crawler.app.working import renewed, worker_main
 from crawler.engine.clock import Ticker, may_run, opens, slot_key
 from crawler.engine.errands import errand
@@ -21,6 +22,7 @@ from crawler.engine.supervisor import Service, Supervisor
 from crawler.errors import ConfigError, CrawlerError, LeaseLost, StoreError
 from crawler.model import Run, Verdict
 from crawler.stages.crawl import child_main
+from crawler.stages.stream_child import streams_main
 from crawler.store.sources import SourceState
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ ABANDONED_EVERY = 3.0
 SYNC_SECONDS = 45.0
 PROCESS = "process:"
 WORKER_SILENCE = 120.0
+STREAM_SILENCE = 30.0
+STREAMS_EVERY = 2.0
 PAUSED_BY_DISK = "disk"
 
 WebMain = Callable[..., None]
@@ -65,6 +69,7 @@ class ServiceParent:
         self.rung = threading.Event()
         self.clock = Ticker(self.rung.set)
         self.stopping = False
+        self.streams = False
         self.fallen: set[str] = set()
         self.raised: set[str] = set()
 
@@ -72,6 +77,8 @@ class ServiceParent:
         """The supervisor over worker and web, with this service as its tick."""
         arguments = (self.path, self.app.config.database_url, self.log_json)
         services = {"worker": Service(worker_main, arguments, silence=WORKER_SILENCE)}
+        streams = (make_stream_tools, *arguments[:2], f"{self.app.owner}:streams", self.log_json)
+        services["streams"] = Service(streams_main, streams, silence=STREAM_SILENCE, needed=lambda: self.streams)
         if web is not None:
             services["web"] = Service(web, arguments, silence=30.0)
         return Supervisor(
@@ -103,6 +110,8 @@ class ServiceParent:
                 self._reload()
             if self._every("renew", LEASE / 6) and self.runs:
                 self.app.store.sources.renew(list(self.runs), self.app.owner, LEASE)
+            if self._every("streams", STREAMS_EVERY):
+                self.streams = bool(self.app.store.streams.wanted())
             if self._every("abandoned", ABANDONED_EVERY):
                 self.app.store.runs.abandoned(now())
             if self._every("watch", WATCH_EVERY):
@@ -170,7 +179,7 @@ class ServiceParent:
         """Sources that are due; in quiet hours they are put off to the next opening."""
         at, zone, names = now(), self.app.config.timezone, []
         for state in self.app.store.glances.due(at):
-            if bool(state.schedule.get("browser")) is not browser:
+            if bool(state.schedule.get("browser")) is not browser or state.schedule.get("stream"):
                 continue
             if may_run(schedule_of(state), at, zone):
                 names.append(state.name)

@@ -35,12 +35,13 @@ class Service:
     """A child to keep alive: `target(channel, *args)`, module-level and picklable.
 
     It ends at SIGTERM. With `silence` (seconds) it must call `channel.beat()` oftener than that, or it is killed; the
-    first beat may take START_SECONDS.
+    first beat may take START_SECONDS. While `needed()` is false it does not live; that must be quick and not raise.
     """
 
     target: Callable[..., None]
     args: tuple[Any, ...] = ()
     silence: float | None = None
+    needed: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class _Slot:
     not_before: float = 0.0
     down: bool = False
     looked: float = 0.0
+    leaving: float | None = None
 
 
 class Supervisor:
@@ -147,15 +149,29 @@ class Supervisor:
         for slot in self._slots:
             if slot.child is None:
                 self._start(slot, now)
+            elif slot.leaving is not None or not slot.service.needed():
+                self._send_off(slot, slot.child, now)
             else:
                 self._look(slot, slot.child, now)
 
     def _start(self, slot: _Slot, now: float) -> None:
-        if now < slot.not_before:
+        if now < slot.not_before or not slot.service.needed():
             return
         marker = f"{osproc.crew_marker()}.{slot.name}"
         slot.child = Child(slot.service.target, slot.service.args, Start(slot.name, marker))
         slot.looked = now
+
+    def _send_off(self, slot: _Slot, child: Child, now: float) -> None:
+        """It is not needed any more: asked to go, and put away when it has gone or does not."""
+        child.hear()
+        if slot.leaving is None:
+            slot.leaving = now
+            child.say("stop")
+            child.terminate()
+        if child.ended or now - slot.leaving > self._stop_seconds:
+            child.kill()
+            child.close()
+            slot.child, slot.leaving, slot.failures = None, None, 0
 
     def _look(self, slot: _Slot, child: Child, now: float) -> None:
         child.hear()

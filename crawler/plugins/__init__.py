@@ -28,6 +28,7 @@ __all__ = [
     "Vault",
     "check_preset",
     "discover",
+    "family",
     "presets_in",
     "public",
     "version",
@@ -120,6 +121,14 @@ def discover(
         if stray in own:
             raise stray.wrong(("of",), f"of: there is no kind {stray.content.of!r}; known: {', '.join(sorted(kinds))}")
     return dict(sorted(kinds.items()))
+
+
+def family(package: str, kind: str, base: type[_Base], plugin_dir: Path | None = None) -> dict[str, type[_Base]]:
+    """`base` as `kind`, with every preset of it in `package` and `plugin_dir`; no module of the package is loaded."""
+    kinds: dict[str, type[_Base]] = {kind: base}
+    own = Path(str(importlib.import_module(package).__file__)).parent / "presets"
+    add_presets(kinds, [*presets_in(own), *presets_in(plugin_dir)])
+    return kinds
 
 
 def wiring(name: str) -> Any:

@@ -91,9 +91,11 @@ class Intake:
         *,
         cursor: Mapping[str, Any] | None,
         validators: Mapping[str, str] | None,
+        grows: bool = False,
     ) -> dict[PostOutcome, int]:
         """Store one answer with its posts and the cursor that covers them, in one transaction. Blocks.
 
+        `grows`: it takes the place of this run's last document of its address, of which it is the longer version.
         Raises LeaseLost when somebody else crawls this source now; nothing was written then.
         """
         kill_point("after_parse")
@@ -102,7 +104,7 @@ class Intake:
             self.note(dropped=dropped)
         kill_point("before_commit")
         try:
-            outcome = dict(self._store.intake.take(self._run, document, rows, cursor, validators))
+            outcome = dict(self._store.intake.take(self._run, document, rows, cursor, validators, grows=grows))
         except LeaseLost:
             self._lose()
             raise

@@ -30,6 +30,10 @@ _INSERT_DOCUMENT = (
 )
 _LAST_ANSWER = "SELECT body_digest, document_id FROM source_urls WHERE source_id = ? AND url_digest = ?"
 _SAME_ANSWER = "UPDATE documents SET times = times + 1, posts = posts + ? WHERE id = ? AND digest = ?"
+_GROW = (
+    "UPDATE documents SET digest = ?, times = times + 1, posts = posts + ?, fetched_at = ? WHERE id = ? AND run_id = ?"
+)
+_DROP_BODY = "DELETE FROM bodies WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.digest = ?)"
 _UPSERT_URL = (
     "INSERT INTO source_urls"
     " (source_id, url_digest, url, etag, last_modified, also, body_digest, document_id, seen_at)"
@@ -57,17 +61,20 @@ class Intake(Part):
         posts: Sequence[Arrival],
         cursor: Mapping[str, Any] | None,
         validators: Mapping[str, str] | None,
+        *,
+        grows: bool = False,
     ) -> dict[PostOutcome, int]:
         """Store one answer: (post, folded text, content hash, key, site) each. Returns how many were new/seen/edited.
 
         `validators` are the answer's own {"etag", "last_modified"} and what else the spider wants back with them;
         `cursor` None leaves the source's place. The same answer of one address again adds no document. For a run of
-        `runs.begin_redo` this is `retake`.
+        `runs.begin_redo` this is `retake`. `grows`: the body begins with that of the last document of this address and
+        run, and takes its place (the window of a stream).
         Raises LeaseLost, StoreError, ValueError for a naive time.
         """
         if run.slot.startswith(REDO_SLOT):
             return self.retake(run, document, posts)
-        answer = _Answer(self, document)
+        answer = _Answer(self, document, grows)
         batch = [arrived(self.db, *post) for post in posts]
 
         def work(connection: Connection) -> dict[PostOutcome, int]:
@@ -81,6 +88,15 @@ class Intake(Part):
         outcomes = self.db.transact(work)
         _remember(answer.digest)
         return outcomes
+
+    def move(self, run: Run, cursor: Mapping[str, Any]) -> None:
+        """Move the source's place over what held no post. Raises LeaseLost."""
+
+        def work(connection: Connection) -> None:
+            self._count(connection, run)
+            connection.exec_driver_sql(self.db.sql(_MOVE_CURSOR), (dumps(cursor), run.source.id))
+
+        self.db.transact(work)
 
     def retake(self, run: Run, document: Document, posts: Sequence[Arrival]) -> dict[PostOutcome, int]:
         """Take the posts of a stored document again, for a run of `runs.begin_redo`.
@@ -116,9 +132,10 @@ def _marks(validators: Mapping[str, str]) -> tuple[str | None, str | None, str |
 class _Answer:
     """One document on its way in: hashed and packed before the transaction starts."""
 
-    def __init__(self, part: Part, document: Document) -> None:
+    def __init__(self, part: Part, document: Document, grows: bool) -> None:
         self._db = part.db
         self._document = document
+        self._grows = grows
         self.digest = documents.digest_of(document.body)
         self._packed = None if self.digest in _known_bodies else documents.compress(document.body)
         self._fetched_at = self._db.stamp(document.fetched_at)
@@ -128,7 +145,7 @@ class _Answer:
         """Store it unless the address last gave the same body; returns the rows added, 0 or 1."""
         execute = connection.exec_driver_sql
         last = execute(self._db.sql(_LAST_ANSWER), (run.source.id, self._url_digest)).first()
-        document_id = self._same(connection, last, posts)
+        document_id = self._grown(connection, run, last, posts) if self._grows else self._same(connection, last, posts)
         added = document_id is None
         if document_id is None:
             document_id = self._insert(connection, run, posts)
@@ -143,13 +160,29 @@ class _Answer:
         found = connection.exec_driver_sql(self._db.sql(_SAME_ANSWER), values).rowcount
         return int(last[1]) if found else None
 
-    def _insert(self, connection: Connection, run: Run, posts: int) -> int:
+    def _grown(self, connection: Connection, run: Run, last: Any, posts: int) -> int | None:
+        if last is None or last[1] is None:
+            return None
+        self._keep_body(connection)
+        values = (self.digest, posts, self._fetched_at, last[1], run.id)
+        execute = connection.exec_driver_sql
+        if not execute(self._db.sql(_GROW), values).rowcount:
+            return None
+        if last[0] != self.digest:
+            execute(self._db.sql(_DROP_BODY), (last[0], last[0]))
+        return int(last[1])
+
+    def _keep_body(self, connection: Connection) -> None:
         execute = connection.exec_driver_sql
         packed = self._packed
         if packed is None and execute(self._db.sql(_HAS_BODY), (self.digest,)).first() is None:
             packed = documents.compress(self._document.body)
         if packed is not None:
             execute(self._db.sql(_INSERT_BODY), (self.digest, len(self._document.body), packed))
+
+    def _insert(self, connection: Connection, run: Run, posts: int) -> int:
+        self._keep_body(connection)
+        execute = connection.exec_driver_sql
         it = self._document
         headers = dumps(dict(it.headers))
         row = (run.source.id, run.id, it.url, it.status, headers, self.digest, self._fetched_at, posts)

@@ -193,10 +193,13 @@ class Writer:
         return {(row[0], row[1]): (row[2], row[3], bool(row[4])) for row in rows}
 
     def _insert(self, posts: list[Arrived], links: list[tuple[Any, ...]]) -> None:
-        gone = self._gone(posts)
-        fresh = iter(self._db.next_ids(self._connection, "posts", len(posts) - len(gone)))
+        told, gone = [post for post in posts if not _only_gone(post)], self._gone(posts)
+        # What was taken down before we ever saw it is nothing that a site shows.
+        self._counts[PostOutcome.SEEN] += len(posts) - len(told)
+        unknown = sum((post.site, post.key) not in gone for post in told)
+        fresh = iter(self._db.next_ids(self._connection, "posts", unknown))
         rows = []
-        for post in posts:
+        for post in told:
             post_id, version, expired = gone.get((post.site, post.key), (0, 1, False))
             outcome = PostOutcome.SEEN if post_id else PostOutcome.NEW
             # Read again from the documents, a deleted post walks through its versions once more.
@@ -271,6 +274,11 @@ class Writer:
 
     def _many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         self._connection.exec_driver_sql(self._db.sql(sql), rows)
+
+
+def _only_gone(it: Arrived) -> bool:
+    """Whether nothing is said of a post but that it was taken down."""
+    return it.post.deleted and not it.post.text and not it.post.title
 
 
 def _is_excerpt(new: str, old: str, *, first_view: bool) -> bool:

@@ -133,7 +133,7 @@ class Runs(Part):
             "failures": 0 if verdict in _GOOD else before.failures + 1,
             "next_run_at": due,
         }
-        if run.new:
+        if run.new and not before.schedule.get("stream"):
             values |= {"last_new_at": now, "usual_gap_seconds": _gap(before, now)}
         connection.execute(sa.update(t.sources).where(columns.id == run.source_id).values(values))
         self._free(connection, run.id)

@@ -129,18 +129,22 @@ class Sources(Part):
         lease_seconds: float,
         limit: int,
         slot: Slot | None = None,
+        *,
+        beside: bool = False,
     ) -> list[Run]:
         """Take up to `limit` sources that are due, or the named ones, and open a Run for each.
 
         Named without `slot` (a person asked for them) they are taken due or not, even paused; with `slot` (the clock
-        asks) only when due. One live run a domain. A slot that already ran is not run again; one whose process died
-        is. Raises NotFound for an unknown name.
+        asks) only when due. One live run a domain, beside any number of streams (`beside`: these are streams). A slot
+        that already ran is not run again; one whose process died is. Raises NotFound for an unknown name.
         """
         for name in names or ():
             self.get(name)
         by_hand = names is not None and slot is None
         make = _by_hand if by_hand else slot or _at_due
-        return self.db.transact(lambda c: _Claim(self, c, owner, now, lease_seconds, make, by_hand).run(names, limit))
+        return self.db.transact(
+            lambda c: _Claim(self, c, owner, now, lease_seconds, make, by_hand, beside).run(names, limit)
+        )
 
     def renew(self, run_ids: Sequence[int], owner: str, lease_seconds: float) -> list[int]:
         """Extend the leases still held by `owner`; returns the run ids that are. The others are lost."""
@@ -181,6 +185,7 @@ class _Claim:
         lease_seconds: float,
         slot: Slot,
         by_hand: bool,
+        beside: bool,
     ) -> None:
         self._part = part
         self._connection = connection
@@ -189,6 +194,7 @@ class _Claim:
         self._until = now + timedelta(seconds=lease_seconds)
         self._slot = slot
         self._by_hand = by_hand
+        self._beside = beside
 
     def run(self, names: Sequence[str] | None, limit: int) -> list[Run]:
         busy = self._busy_domains()
@@ -200,7 +206,7 @@ class _Claim:
                 continue
             run = self._take(row)
             if run is not None:
-                busy.add(row.domain)
+                busy |= set() if self._beside else {row.domain}
                 runs.append(run)
         return runs
 
@@ -208,8 +214,12 @@ class _Claim:
         if not self._part.db.is_sqlite:
             # Two claimers must not see the same domain free: claims are short, so they take turns.
             self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(7265002)"))
-        live = sa.select(t.sources.c.domain).where(t.sources.c.lease_until > self._now)
-        return {domain for (domain,) in self._connection.execute(live) if domain}
+        if self._beside:
+            return set()
+        live = sa.select(t.sources.c.domain, t.sources.c.schedule).where(t.sources.c.lease_until > self._now)
+        # A stream is one connection that stays open; it must not keep its site from being polled.
+        rows = self._connection.execute(live).all()
+        return {row.domain for row in rows if row.domain and not row.schedule.get("stream")}
 
     def _candidates(self, names: Sequence[str] | None, limit: int, busy: Collection[str]) -> Sequence[AnyRow]:
         columns = t.sources.c

@@ -1,0 +1,158 @@
+"""A Jetstream on loopback: a real websocket server that replays by cursor and misbehaves when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
+
+COLLECTION = "app.bsky.feed.post"
+
+
+@dataclass
+class Faults:
+    """What goes wrong. `cut` frames end a connection; `garbage` and `huge` are sent once each, in between."""
+
+    cut: int = 0
+    repeat: bool = False
+    shuffle: bool = False
+    garbage: list[bytes] = field(default_factory=list)
+    silent: bool = False
+    refuse: int = 0
+
+
+class Jetstream:
+    """Keeps all events; every connection gets those from its cursor on, and then what is published."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.faults = Faults()
+        self.asked: list[dict[str, list[str]]] = []
+        self.open = self.most_open = 0
+        self._newest = 0
+        self._random = random.Random(7)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    # ---- what people do ---------------------------------------------------------------------------------------------
+
+    def publish(self, rkey: str, text: str, did: str = "did:plc:ada", **more: Any) -> dict[str, Any]:
+        """A post; `reply` is a pair of parent and root."""
+        record = {"$type": COLLECTION, "text": text, "createdAt": _iso(time.time()), "langs": more.pop("langs", ["uk"])}
+        if reply := more.pop("reply", None):
+            record["reply"] = {"parent": {"uri": reply[0]}, "root": {"uri": reply[1]}}
+        return self._event(did, {"operation": more.pop("operation", "create"), "rkey": rkey, "record": record}, **more)
+
+    def edit(self, rkey: str, text: str, did: str = "did:plc:ada") -> dict[str, Any]:
+        """The same post with other words."""
+        return self.publish(rkey, text, did, operation="update")
+
+    def delete(self, rkey: str, did: str = "did:plc:ada") -> dict[str, Any]:
+        """The end of a post."""
+        return self._event(did, {"operation": "delete", "rkey": rkey})
+
+    def noise(self) -> None:
+        """An event that is no post."""
+        self._event("did:plc:tom", {"operation": "create", "rkey": "like", "collection": "app.bsky.feed.like"})
+
+    def _event(self, did: str, commit: dict[str, Any], **more: Any) -> dict[str, Any]:
+        self._newest = max(self._newest + 1, int(time.time() * 1e6))
+        event = {"did": did, "time_us": self._newest, "kind": "commit", "commit": {"collection": COLLECTION, **commit}}
+        self.events.append(event | more)
+        return event
+
+    # ---- the server -------------------------------------------------------------------------------------------------
+
+    async def _main(self) -> None:
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        async with serve(self._serve, "127.0.0.1", 0, process_request=self._received, compression=None) as server:
+            self.port = next(iter(server.sockets)).getsockname()[1]
+            self._ready.set()
+            await self._stop.wait()
+
+    def _received(self, connection: ServerConnection, request: Any) -> Response | None:
+        if self.faults.refuse:
+            return connection.respond(self.faults.refuse, "no\n")
+        return None
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        asked = parse_qs(urlsplit(connection.request.path).query)
+        self.asked.append(asked)
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            await self._follow(connection, int(asked["cursor"][0]) if "cursor" in asked else None)
+        except ConnectionClosed:
+            pass
+        finally:
+            self.open -= 1
+
+    async def _follow(self, connection: ServerConnection, cursor: int | None) -> None:
+        # From a cursor on everything is told again; without one only what is to come.
+        at = len(self.events) if cursor is None else sum(event["time_us"] < cursor for event in self.events)
+        sent = 0
+        while True:
+            await asyncio.sleep(0.01)
+            if self.faults.silent:
+                continue
+            batch, at = self.events[at : at + 40], min(at + 40, len(self.events))
+            frames = [json.dumps(event) for event in batch]
+            if self.faults.repeat:
+                frames = [frame for frame in frames for _ in range(2)]
+            if self.faults.shuffle:
+                self._random.shuffle(frames)
+            while self.faults.garbage and frames:
+                await connection.send(self.faults.garbage.pop(0))
+            for frame in frames:
+                await connection.send(frame)
+                sent += 1
+                if self.faults.cut and sent >= self.faults.cut:
+                    connection.transport.abort()
+                    return
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@contextmanager
+def jetstream() -> Iterator[Jetstream]:
+    """A Jetstream for the time of a test."""
+    made = Jetstream()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def until(said: Callable[[], bool], seconds: float, what: str) -> float:
+    """Seconds until it was so."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        if said():
+            return time.monotonic() - begun
+        time.sleep(0.05)
+    raise AssertionError(f"within {seconds:.0f} s there was no sign of {what}")
+
+
+def _iso(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"

@@ -1,0 +1,254 @@
+"""Streams as the service reads them: a child process, a real websocket server, and whatever goes wrong between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.stream_double import Jetstream, jetstream, until
+
+from crawler import plugins
+from crawler.engine import osproc
+from crawler.engine.child import Child, Start
+from crawler.model import Run, Source
+from crawler.net.guard import EgressPolicy
+from crawler.net.live import Live
+from crawler.reports.ledger import balance
+from crawler.stages.stream_child import streams_main
+from crawler.store import SourceRow, Store
+
+pytestmark = [pytest.mark.e2e, pytest.mark.process]
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+PREFIX = "at://did:plc:ada/app.bsky.feed.post/"
+
+
+def make_tools(url: str, owner: str, lease: float) -> Any:
+    """In the child: what the app would hand to it."""
+    from crawler.stages.stream import StreamTools
+    from spiders.stream_reading import LightReader
+
+    kinds = plugins.family("spiders", "stream", LightReader)
+
+    def reader(run: Run) -> Any:
+        kind, source = kinds[run.source.kind], run.source
+        settings = kind.Settings(**source.settings)
+        return kind(Source(source.name, source.kind, settings, cursor=source.cursor)), Live(EgressPolicy(LOOPBACK))
+
+    return StreamTools(store=Store.open(url, durable=False), reader=reader, owner=owner, lease_seconds=lease)
+
+
+@dataclass
+class Place:
+    """A database with one stream in it, and the children that read it."""
+
+    store: Store
+    server: Jetstream
+    children: list[Child]
+
+    def configure(self, **settings: Any) -> None:
+        """The source `sky` with these settings."""
+        raw = {"base_url": self.server.url, "rewind": "5s", **settings}
+        schedule = {"every_min": 60.0, "every_max": 60.0, "stream": True}
+        row = SourceRow("sky", "jetstream", raw, {}, schedule, "127.0.0.1")
+        self.store.config.sync(repr(raw), "text", [], [row])
+
+    def start(self, owner: str = "house", lease: float = 20.0) -> Child:
+        marker = f"{osproc.crew_marker()}.streams"
+        child = Child(streams_main, (make_tools, self.store.url, owner, lease), Start("streams", marker))
+        self.children.append(child)
+        return child
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        assert self.store.path is not None
+        with closing(sqlite3.connect(self.store.path, timeout=20)) as base:
+            return base.execute(query).fetchall()
+
+    def texts(self) -> dict[str, str]:
+        """Record key -> words of every stored post."""
+        return {key.removeprefix(PREFIX): text for key, text in self.rows("SELECT platform_id, text FROM posts")}
+
+    def state(self) -> Any:
+        found = self.store.streams.states()
+        return found.get(self.store.sources.get("sky").id)
+
+    def live(self) -> bool:
+        return self.server.open > 0
+
+
+@pytest.fixture
+def place(sqlite_template: Path, tmp_path: Path) -> Iterator[Place]:
+    shutil.copyfile(sqlite_template, tmp_path / "m.db")
+    with jetstream() as server, Store.open(f"sqlite:///{tmp_path / 'm.db'}", durable=False) as store:
+        place = Place(store, server, [])
+        place.configure()
+        yield place
+        for child in place.children:
+            child.kill()
+            child.close()
+        assert balance(store.counts.ledger([])).gaps == ()
+
+
+def test_a_post_is_stored_within_two_seconds(place: Place) -> None:
+    place.start()
+    until(place.live, 120, "a connection")
+    place.server.publish("k1", "Ладна Пей зняла гроші двічі")
+    assert until(lambda: "k1" in place.texts(), 20, "the post") < 2.0 + _slowness()
+    place.server.publish("k2", "а повернути?", reply=(PREFIX + "k1", PREFIX + "k1"))
+    until(lambda: "k2" in place.texts(), 20, "the answer")
+    row = place.rows("SELECT site, url, author_url, parent, thread FROM posts WHERE platform_id LIKE '%k2'")[0]
+    link = "https://bsky.app/profile/did:plc:ada"
+    assert row == ("bsky.app", f"{link}/post/k2", link, PREFIX + "k1", PREFIX + "k1")
+    until(lambda: place.state().state == "live" and place.state().frames >= 2, 10, "the state")
+    assert place.state().lag_seconds is not None and place.state().lag_seconds < 5.0
+
+
+def test_edits_make_versions_and_deletions_are_marked(place: Place) -> None:
+    place.start()
+    until(place.live, 120, "a connection")
+    place.server.publish("k1", "first words")
+    place.server.publish("k2", "stays")
+    until(lambda: len(place.texts()) == 2, 20, "both posts")
+    place.server.edit("k1", "other words")
+    until(lambda: place.texts()["k1"] == "other words", 20, "the edit")
+    place.server.delete("k1")
+    place.server.delete("never-seen")
+    place.server.publish("k3", "last")
+    until(lambda: "k3" in place.texts(), 20, "the last post")
+    rows = place.rows("SELECT version, deleted, text FROM posts WHERE platform_id LIKE '%k1'")
+    assert rows == [(3, 1, "other words")], "what was taken down keeps its words here, and is marked"
+    assert set(place.texts()) == {"k1", "k2", "k3"}, "what was never seen is not stored because it was deleted"
+
+
+def test_whatever_goes_wrong_no_post_is_lost_or_told_twice(place: Place) -> None:
+    """Cut, doubled, disordered, garbage, ten megabytes, killed in the middle.
+
+    The posts are those that were published, and an edit that is told again makes no version.
+    """
+    faults = place.server.faults
+    faults.cut, faults.repeat, faults.shuffle = 60, True, True
+    child = place.start()
+    until(place.live, 120, "a connection")
+    place.server.publish("edited", "v1")
+    until(lambda: "edited" in place.texts(), 20, "the first post")
+    place.server.edit("edited", "v2")
+    faults.garbage = [b"{nonsense", b"[" * 5000, b'{"big": "' + b"x" * 10_000_000 + b'"}', b"\xff\xfe\x00", b"[]", b"7"]
+    until(lambda: place.texts()["edited"] == "v2", 20, "the edit")
+    for number in range(200):
+        place.server.publish(f"n{number}", f"post number {number}")
+        if number % 50 == 0:
+            place.server.noise()
+            time.sleep(0.2)
+        if number == 120:
+            os.kill(child.pid, signal.SIGKILL)
+            child.join(5)
+            child = place.start()
+    expected = {"edited", *(f"n{number}" for number in range(200))}
+    until(lambda: set(place.texts()) == expected, 60, "every post")
+    faults.cut = 0
+    place.server.publish("end", "the last one")
+    until(lambda: "end" in place.texts(), 40, "the end")
+    assert place.rows("SELECT count(*) FROM posts") == [(202,)]
+    assert place.rows("SELECT version FROM posts WHERE platform_id LIKE '%edited'") == [(2,)]
+    assert place.rows("SELECT count(*) FROM post_versions") == [(1,)]
+    assert place.server.most_open <= 2, "two connections only for the moment in which one was killed"
+    assert osproc.rss(child.pid) < 200 << 20
+
+
+def test_two_services_never_read_it_twice(place: Place) -> None:
+    first = place.start("first", lease=3.0)
+    until(place.live, 120, "a connection")
+    place.start("second", lease=3.0)
+    place.server.publish("k1", "one")
+    until(lambda: "k1" in place.texts(), 20, "the post")
+    time.sleep(2.5)
+    assert place.server.most_open == 1
+    os.kill(first.pid, signal.SIGKILL)
+    first.join(5)
+    place.server.publish("k2", "two")
+    until(lambda: "k2" in place.texts(), 30, "the post by the other service")
+
+
+def test_pausing_and_other_settings_take_effect_in_seconds(place: Place) -> None:
+    place.start()
+    until(place.live, 120, "a connection")
+    place.server.publish("k1", "one", langs=["en"])
+    until(lambda: "k1" in place.texts(), 20, "the post")
+    place.store.sources.pause("sky")
+    assert until(lambda: not place.server.open, 20, "its end") < 5.0 + _slowness()
+    until(lambda: place.state().state == "stopped", 10, "its state")
+    place.server.publish("k2", "two", langs=["en"])
+    place.store.sources.resume("sky")
+    until(lambda: "k2" in place.texts(), 20, "what was published while it was paused")
+    place.configure(only_languages=["uk"])
+    until(lambda: len(place.server.asked) >= 3, 20, "a new connection")
+    place.server.publish("k3", "three", langs=["en"])
+    place.server.publish("k4", "чотири", langs=["de", "uk"])
+    until(lambda: "k4" in place.texts(), 20, "the post in the language that is wanted")
+    assert "k3" not in place.texts()
+
+
+def test_silence_and_refusal_are_told_and_mended(place: Place) -> None:
+    place.configure(silence="2s")
+    place.server.faults.silent = True
+    place.start()
+    until(lambda: len(place.server.asked) >= 2, 40, "a second connection")
+    until(lambda: bool(place.state() and place.state().state == "waiting"), 10, "the state")
+    place.server.faults.refuse = 503
+    until(lambda: "503" in (place.state().error or ""), 40, "the refusal")
+    place.server.faults.refuse, place.server.faults.silent = 0, False
+    place.server.publish("k1", "one")
+    # Nothing was ever stored: without a place only what comes after the connection is told.
+    until(place.live, 60, "a connection")
+    place.server.publish("k2", "two")
+    until(lambda: "k2" in place.texts(), 20, "the post")
+    until(lambda: place.state().state == "live" and place.state().error is None, 10, "the state")
+
+
+def test_a_term_signal_stores_what_was_read_and_gives_the_stream_back(place: Place) -> None:
+    child = place.start()
+    until(place.live, 120, "a connection")
+    for number in range(50):
+        place.server.publish(f"n{number}", f"number {number}")
+    time.sleep(0.15)
+    child.terminate()
+    assert child.join(10)
+    assert child.how().endswith("status 0")
+    state = place.store.sources.get("sky")
+    assert state.lease_until is None and place.state().state == "stopped"
+    place.start("another")
+    until(lambda: len(place.texts()) == 50, 30, "all of them, by the next one")
+
+
+def test_ten_seconds_are_one_document_from_which_the_posts_can_be_read_again(place: Place) -> None:
+    from spiders.answers import response_of
+    from spiders.stream import JsonStreamSpider
+
+    place.start()
+    until(place.live, 120, "a connection")
+    for number in range(5):
+        place.server.publish(f"n{number}", f"number {number}")
+        until(lambda number=number: f"n{number}" in place.texts(), 20, "the post")  # type: ignore[misc]
+    documents = list(place.store.documents.of("sky", None))
+    assert len(documents) <= 3
+    assert place.rows("SELECT sum(times), sum(posts) FROM documents") == [(5, 5)]
+    assert place.rows("SELECT count(*) FROM bodies") == [(len(documents),)]
+    kind = plugins.family("spiders", "stream", JsonStreamSpider)["jetstream"]
+    spider = kind(source=Source("sky", "jetstream", kind.Settings()))
+    ids = [post.platform_id for document in documents for post in spider.read(response_of(document)).posts]
+    assert ids == [f"{PREFIX}n{number}" for number in range(5)]
+
+
+def _slowness() -> float:
+    """What a busy machine may add: the first figure is the promise, this only keeps the test from lying."""
+    return 3.0 * max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1.0)
