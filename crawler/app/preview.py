@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
 from crawler.app.hosting import block_of
+from crawler.app.learning import judge
 from crawler.app.naming import demand, unknown
 from crawler.app.queries import query_problems
 from crawler.config import settings_of
@@ -154,7 +155,7 @@ def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, 
     mention = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.FOUND)
     found = ", ".join(f"{brand.name}: «{hit.form}» ({hit.kind}) at {hit.start}-{hit.end} ({hit.why})" for hit in hits)
     try:
-        analysis = analyse.analyse(app.model, [mention])[0]
+        analysis = analyse.analyse(judge(app), [mention])[0]
     except ModelUnavailable as error:
         return {"found": found, "ticket": False, "why": f"untagged: {error}"}
     tagged = StoredMention(0, brand.name, brand.id, stored, tuple(hits), MentionStatus.ANALYSED, analysis)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App
 from crawler.app.hosting import spider_of
+from crawler.app.learning import judge
 from crawler.app.naming import demand
 from crawler.app.rehearsing import decide_again, rehearse
 from crawler.app.rematching import rematch
@@ -24,6 +25,7 @@ from crawler.model import (
 )
 from crawler.stages import analyse, match, triage
 from crawler.stages.crawl import Prepared, prepared
+from crawler.store import PERSON
 
 if TYPE_CHECKING:
     from crawler.store import SourceState
@@ -60,9 +62,10 @@ class Redone:
 def redo(app: App, stage: str, scope: Scope, diff: bool) -> Redone:
     """Run one stage again over `scope`; NotFound when brand or source do not exist.
 
-    A diff of match or triage leaves the rows as they are: looking at a changed query or rule must not put it in force.
+    A diff of match, analyse or triage leaves the rows as they are: looking at a changed query, model or rule must not
+    put it in force.
     """
-    rehearsal = diff and stage in ("match", "triage")
+    rehearsal = diff and stage in ("match", "analyse", "triage")
     if not rehearsal:
         sync(app)
     _check(app, scope, rehearsal)
@@ -172,7 +175,8 @@ def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
 
 def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
     for mentions in stored_mentions(app, scope, 64):
-        fresh = analyse.analyse(app.model, mentions)
+        mentions = [mention for mention in mentions if not _by_person(mention)]
+        fresh = analyse.analyse(judge(app), mentions)
         for mention, analysis in zip(mentions, fresh, strict=True):
             old = mention.analysis
             before = f"{old.tone}, {old.intent}" if old else None
@@ -182,6 +186,11 @@ def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
                 done.change("tone", mention.id, mention.brand, before, after, match.full_text(mention.post.post))
         if not diff:
             app.store.mentions.save_analyses(list(zip(mentions, fresh, strict=True)))
+
+
+def _by_person(mention: StoredMention) -> bool:
+    """What a person said stays, as long as the post reads as it did."""
+    return mention.analysis is not None and mention.analysis.model.startswith(PERSON)
 
 
 def _triage(app: App, scope: Scope, diff: bool, done: Redone) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from crawler.app import App, now
 from crawler.model import Brand, MentionStatus, Priority, StoredMention
 from crawler.stages import triage
+from crawler.store import BY_PERSON
 
 HANDED = (MentionStatus.TICKETED, MentionStatus.JOINED)
 DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
@@ -106,7 +107,7 @@ def rule_version(named: str) -> str | None:
 def open_to_rules(mention: StoredMention) -> bool:
     """Whether rules may decide again: no ticket yet, still a mention, and no person has decided."""
     lost = mention.status is MentionStatus.IGNORED and mention.reason == NO_MATCH
-    settled = mention.rule in (triage.BY_HAND, triage.WITHDRAWN) or mention.analysis is None
+    settled = mention.rule in (triage.BY_HAND, triage.WITHDRAWN, BY_PERSON) or mention.analysis is None
     return mention.status in DECIDED and not lost and not settled
 
 

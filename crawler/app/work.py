@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from crawler.app import App, now
+from crawler.app.learning import judge
 from crawler.errors import ModelUnavailable
 from crawler.stages import analyse, deliver, match, triage
 
@@ -54,7 +55,7 @@ def work(app: App, progress: ProgressFor | None = None, couriers: deliver.Courie
 def _analyse(app: App, worked: Worked, told: Callable[[int], None]) -> None:
     alerts = app.store.alerts
     try:
-        worked.analysed = analyse.run(app.store, app.model, told)
+        worked.analysed = analyse.run(app.store, judge(app), told)
         if any(alert.key == "model" for alert in alerts.open()):
             app.model.analyse(["ok"], [None])
             alerts.clear("model")

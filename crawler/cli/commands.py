@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, crawl, lists, model, redo, report, review, rules, watch
+from crawler.cli import admin, corrections, crawl, lists, model, redo, report, review, rules, watch
 
 app = typer.Typer(
     name="mention-crawler",
@@ -19,6 +19,7 @@ lists.add_to(app)
 model.add_to(app)
 redo.add_to(app)
 review.add_to(lists.mentions)
+corrections.add_to(lists.mentions, model.group)
 rules.add_to(app)
 report.add_to(app)
 watch.add_to(app)

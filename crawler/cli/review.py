@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crawler.cli.common import ConfigOption, JsonOption, emit, say
 
+if TYPE_CHECKING:
+    from crawler.app import App
+
 MentionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The mention's id: see `mentions list`.")]
 ActorOption = Annotated[str | None, typer.Option("--as", help="Who decides; your login name when absent.")]
+ToneOption = Annotated[str | None, typer.Option(help="The right tone: negative, neutral or positive; teaches.")]
+IntentOption = Annotated[
+    str | None, typer.Option(help="Likewise: question, complaint, praise or other.")
+]
 
 
 def add_to(mentions: typer.Typer) -> None:
@@ -22,6 +29,8 @@ def ticket(
     mention_id: MentionId,
     priority: Annotated[str | None, typer.Option(help="low, normal, high or urgent.")] = None,
     sink: Annotated[list[str] | None, typer.Option(help="Where to; that of the rule when absent.")] = None,
+    tone: ToneOption = None,
+    intent: IntentOption = None,
     actor: ActorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -31,6 +40,7 @@ def ticket(
     from crawler.app.reviewing import make_ticket, who
 
     app = App.load(config)
+    _learn(app, mention_id, tone, intent, actor or who())
     done = make_ticket(app, mention_id, actor or who(), priority, tuple(sink or ()))
     row = _row(done)
     if as_json:
@@ -43,6 +53,8 @@ def ticket(
 def ignore(
     mention_id: MentionId,
     reason: Annotated[str, typer.Option(help="Why, in a few words.")] = "",
+    tone: ToneOption = None,
+    intent: IntentOption = None,
     actor: ActorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -53,9 +65,18 @@ def ignore(
     from crawler.app.reviewing import who
 
     app = App.load(config)
+    _learn(app, mention_id, tone, intent, actor or who())
     done = decide(app, mention_id, actor or who(), reason)
     emit(_row(done)) if as_json else say(f"mention {mention_id}: ignored; `mentions ticket {mention_id}` undoes it")
     app.close()
+
+
+def _learn(app: App, mention_id: int, tone: str | None, intent: str | None, actor: str) -> None:
+    """What the person says of tone and intent on the way is a correction."""
+    from crawler.app.correcting import correct, judgement
+
+    if tone is not None or intent is not None:
+        correct(app, mention_id, judgement(tone, intent, None), actor, decide=False)
 
 
 def _back(row: dict[str, Any]) -> str:
