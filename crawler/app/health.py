@@ -13,8 +13,12 @@ from typing import Any, Literal
 
 from crawler.app import App, keeping, now
 from crawler.errors import CrawlerError, StoreError
+from crawler.store.streams import LIVE, STOPPED, StreamState
 
 STUCK_AFTER = timedelta(minutes=2)
+UNREAD_AFTER, CUT_OFF = timedelta(seconds=45), timedelta(seconds=30)
+# Of a stream: seconds without a message that are nothing unusual, and how many of its usual gaps are.
+QUIET, MANY_GAPS = 60.0, 30.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -60,6 +64,7 @@ def conditions(app: App) -> Iterator[Condition]:
     """What should be an open Alert now, from the database and the disk alone."""
     yield from _disk_low(app)
     yield from _sources(app)
+    yield from _streams(app)
     yield from _stages(app)
     yield from _sinks(app)
 
@@ -102,6 +107,29 @@ def _sources(app: App) -> Iterator[Condition]:
             yield Condition(f"source:{state.name}:failing", cause, state.name)
         elif _silent(state):
             yield Condition(f"source:{state.name}:silent", f"{state.name}: silent far longer than usual", state.name)
+
+
+def _streams(app: App) -> Iterator[Condition]:
+    """Streams that nobody reads, that are cut off, or from which less comes than usual."""
+    states = app.store.streams.states()
+    for source in app.store.streams.wanted() if states else ():
+        state = states.get(source.id)
+        if state is not None and (cause := _cut_off(state)):
+            yield Condition(f"source:{source.name}:stream", f"{source.name}: {cause}", source.name)
+
+
+def _cut_off(state: StreamState) -> str | None:
+    at = now()
+    if state.state == STOPPED:
+        return None
+    if at - state.beat_at > UNREAD_AFTER:
+        return "nobody reads the stream: is the service running?"
+    if state.state != LIVE:
+        return f"cut off since {state.since:%H:%M:%S} UTC: {state.error or '?'}" if at - state.since > CUT_OFF else None
+    quiet = (at - max(state.heard_at or state.since, state.since)).total_seconds()
+    if state.usual_gap_seconds is not None and quiet > max(QUIET, MANY_GAPS * state.usual_gap_seconds):
+        return f"connected, but silent for {quiet:.0f} s; a message usually comes every {state.usual_gap_seconds:.1f} s"
+    return None
 
 
 def _silent(state: Any) -> bool:

@@ -15,7 +15,7 @@ from crawler.model import DeliveryStatus, Event, Intent, MentionStatus, StoredMe
 from crawler.stages.match import full_text
 
 if TYPE_CHECKING:
-    from crawler.store import StoredTicket
+    from crawler.store import StoredTicket, StreamState
 
 PAGE = 500
 
@@ -23,7 +23,8 @@ PAGE = 500
 def source_rows(app: App) -> list[dict[str, Any]]:
     """Every source that is not retired, with its state in one word."""
     posts, states = app.store.glances.posts_by_source(), app.store.sources.all()
-    rows = [_source(state, posts.get(state.name, 0)) for state in states]
+    streams = app.store.streams.states()
+    rows = [_source(state, posts.get(state.name, 0), streams.get(state.id)) for state in states]
     known = {state.name for state in states}
     new = [block for block in app.config.sources if block.name not in known]
     return rows + [{"name": block.name, "kind": block.kind, "state": "new", "posts": 0, "error": None} for block in new]
@@ -161,6 +162,15 @@ def alert_rows(app: App, every: bool) -> list[dict[str, Any]]:
     return [asdict(alert) for alert in (app.store.alerts.list() if every else app.store.alerts.open())]
 
 
+def alert_whole(app: App, number: int) -> dict[str, Any]:
+    """One alert; of a source also what it usually gives and its last good answer. NotFound."""
+    found = next((alert for alert in app.store.alerts.list(limit=10_000) if alert.id == number), None)
+    if found is None:
+        raise NotFound(f"there is no alert {number}: `mention-crawler alerts list --all --json` shows them")
+    state = next((one for one in app.store.sources.all(retired=True) if one.name == found.source), None)
+    return asdict(found) | (app.store.yields.of(state.id) if state is not None else {})
+
+
 def sink_rows(app: App) -> list[dict[str, Any]]:
     """Sinks with abilities and what stands in their outbox."""
     states = app.store.glances.sinks()
@@ -218,12 +228,18 @@ def _mentions(app: App, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         before = page[-1].id
 
 
-def _source(state: Any, posts: int) -> dict[str, Any]:
-    row = asdict(state)
+def _flow(stream: StreamState) -> str:
+    """`live, 0.4 s behind`: what a stream does, and how old its last message was when it came."""
+    lag = stream.lag_seconds
+    return stream.state if lag is None or stream.state != "live" else f"{stream.state}, {lag:.1f} s behind"
+
+
+def _source(state: Any, posts: int, stream: StreamState | None = None) -> dict[str, Any]:
+    row = asdict(state) | ({"stream": stream.state, "lag_seconds": stream.lag_seconds} if stream else {})
     return {
         "name": state.name,
         "kind": state.kind,
-        "state": "paused" if state.paused else "failing" if state.failures else "ready",
+        "state": "paused" if state.paused else "failing" if state.failures else _flow(stream) if stream else "ready",
         "posts": posts,
         "error": state.last_error,
         **{name: value for name, value in row.items() if name not in {"name", "kind", "settings", "last_error"}},
