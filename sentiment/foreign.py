@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crawler.errors import ModelUnavailable
-from sentiment import intent, temperature
+from sentiment import hub, intent, temperature
 from sentiment.broken import demand_room, guarded, sha256
 from sentiment.cues import version
 from sentiment.labels import LabelMap, read_labels
@@ -32,6 +32,7 @@ LONGEST: Final = 512  # pieces at once: time and memory grow with the square of 
 WORDS_SHARE: Final = 0.2  # of our wording in the logits, where it is asked for; the built-in's own share
 # These count positions from the one after the padding's.
 _OFFSET: Final = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "xmod", "longformer", "mpnet"})
+VOCABULARIES: Final = ("tokenizer.json", *hub.VOCABULARY)
 _STATED: Final = 1_000_000  # a tokenizer that knows no limit says 10^30
 
 Pieces = list[int]
@@ -110,7 +111,7 @@ class ForeignModel:
                 f"tone model: {self.folder}: gives {logits.shape[1]} numbers a text, config.json names "
                 f"{len(self.labels.names)} labels; {FIX}"
             )
-        found = joined(softmax(logits) @ self.labels.matrix, parts)
+        found = joined(self.labels.summed(softmax(logits)), parts)
         if not np.isfinite(found).all():
             raise ModelUnavailable(f"tone model: {self.folder}: gives NaN; {FIX}")
         return found, [cut or more for (_, cut), more in zip(shown, unread, strict=True)]
@@ -203,6 +204,9 @@ def load_tokenizer(folder: Path) -> Any:
     """A fast tokenizer; what tokenizer.json says is done to the letter. Raises ModelUnavailable for a slow one."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        # transformers would make an empty one, which reads every word as unknown.
+        raise ModelUnavailable(f"tone model: {folder}: has no tokenizer.json; bring it from where the weights came")
     if (folder / "tokenizer.json").is_file():
         found = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     else:

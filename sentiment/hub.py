@@ -17,7 +17,7 @@ from sentiment.broken import said, sha256
 
 _ID: Final = re.compile(r"^([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?$")
 _TOKENIZER: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-_VOCABULARY: Final = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "bpe.codes")
+VOCABULARY: Final = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "bpe.codes")
 _ONNX: Final = ("model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data")
 _SAFE: Final = re.compile(r"^model(?:-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$")
 
@@ -101,7 +101,7 @@ def chosen(names: list[str], shown: str) -> list[str]:
             f"{shown}: has no safetensors and no ONNX weights ({pickled or 'no weights at all'}); pickled weights can "
             "run code and are never loaded: take a revision with safetensors (often @refs/pr/N), or convert them once"
         )
-    return sorted({"config.json", *_TOKENIZER, *_VOCABULARY} & set(names)) + sorted(weights)
+    return sorted({"config.json", *_TOKENIZER, *VOCABULARY} & set(names)) + sorted(weights)
 
 
 def _compare(path: Path, told: Any) -> None:

@@ -19,7 +19,7 @@ TONES: Final = ("negative", "neutral", "positive")
 _STEMS: Final = (
     ("negativ", "négatif", "негатив", "отрицател", "negatyw", "olumsuz"),
     ("neutral", "neutr", "нейтрал", "nötr", "obojętn"),
-    ("positiv", "позитив", "положител", "pozytyw", "pozitiv", "olumlu"),
+    ("positiv", "positif", "позитив", "положител", "pozytyw", "pozitiv", "olumlu"),
 )
 _WORDS: Final = (("neg", "bad"), ("neu",), ("pos", "good"))
 _MORE: Final = re.compile(r"^(?:very|extremely|somewhat|slightly|rather|mostly|очень|дуже|muy|très|tres|sehr|molto)\s+")
@@ -41,11 +41,11 @@ class LabelMap:
         """Tones that the model can never give; at most neutral."""
         return tuple(tone for index, tone in enumerate(TONES) if index not in self.tones)
 
-    @property
-    def matrix(self) -> npt.NDArray[np.float64]:
-        """(labels, 3): probabilities of labels times this are probabilities of tones."""
-        out = np.zeros((len(self.tones), len(TONES)))
-        out[np.arange(len(self.tones)), self.tones] = 1.0
+    def summed(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, labels) to (n, 3). Added up by hand: a matrix product rounds differently with the number of rows."""
+        out = np.zeros((len(probabilities), len(TONES)))
+        for label, tone in enumerate(self.tones):
+            out[:, tone] += probabilities[:, label]
         return out
 
     def said(self) -> str:

@@ -27,9 +27,11 @@ def windows(tokenizer: Any, texts: Sequence[str], size: int, most: int = MOST) -
         return_attention_mask=False,
         return_token_type_ids=False,
     )
+    # A text without a piece, of a tokenizer without special ones: a graph makes NaN of nothing.
+    empty = [next((one for one in (tokenizer.unk_token_id, tokenizer.pad_token_id) if one is not None), 0)]
     found: list[list[Pieces]] = [[] for _ in texts]
     for owner, ids in zip(told["overflow_to_sample_mapping"], told["input_ids"], strict=True):
-        found[owner].append(ids)
+        found[owner].append(ids or empty)
     return [_ends(parts, most) for parts in found], [len(parts) > most for parts in found]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -111,12 +110,27 @@ def _preview_exit(network_failed: bool, any_rows: bool) -> int:
     return Exit.OK if any_rows else Exit.NOTHING_EXTRACTED
 
 
-def analyse() -> None:
-    """JSONL {"text", "target"?, "id"?} on stdin -> JSONL with language, tone, intent and how sure, on stdout."""
-    from crawler.app.analysing import analyse_lines
+def analyse(
+    config: ConfigOption = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A model folder or hub id instead of the config's, or `builtin`.")
+    ] = None,
+) -> None:
+    """JSONL {"text", "target"?, "id"?, "lang"?} on stdin -> JSONL with language, tone, intent and how sure, on stdout.
 
-    for row in analyse_lines(sys.stdin):
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+    One line out for each line in, in batches of 64; a line that cannot be read gets an "error", and the exit is 1.
+    """
+    from crawler.app.analysing import analyse_lines, analyser_of, capped_lines, encoded
+
+    used, sure = analyser_of(config, model)
+    bad = 0
+    for row in analyse_lines(capped_lines(sys.stdin.buffer), used, sure):
+        bad += "error" in row
+        sys.stdout.buffer.write(encoded(row))
+        sys.stdout.buffer.flush()
+    if bad:
+        say(f"{bad} lines could not be read; their answers say why")
+        raise typer.Exit(Exit.FAILED)
 
 
 def demo(

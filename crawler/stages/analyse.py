@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from crawler.errors import ModelUnavailable
 from crawler.model import Analysis, StoredMention
 from crawler.stages.crash import kill_point
 from crawler.stages.match import full_text
@@ -22,15 +23,39 @@ class Analyses(Protocol):
 
 
 def run(store: Store, model: Analyses, progress: Callable[[int], None] | None = None) -> int:
-    """Tag every waiting mention; return how many. `ModelUnavailable` leaves the rest waiting, untagged."""
-    done = 0
-    while mentions := store.mentions.unanalysed(BATCH):
-        store.mentions.save_analyses(list(zip(mentions, analyse(model, mentions), strict=True)))
+    """Tag every waiting mention; return how many.
+
+    Posts that the model fails on do not hold up the others: they wait, untagged, and ModelUnavailable tells of them at
+    the end. A model that fails on everything raises at once.
+    """
+    done, after, failure = 0, 0, None
+    while mentions := store.mentions.unanalysed(BATCH, after):
+        tagged, failed = _tagged(model, mentions)
+        store.mentions.save_analyses(tagged)
         kill_point("after_analyse")
-        done += len(mentions)
+        done, after, failure = done + len(tagged), mentions[-1].id, failure or failed
         if progress:
-            progress(len(mentions))
+            progress(len(tagged))
+    if failure:
+        raise failure
     return done
+
+
+def _tagged(
+    model: Analyses, mentions: Sequence[StoredMention]
+) -> tuple[list[tuple[StoredMention, Analysis]], ModelUnavailable | None]:
+    """What could be tagged, and the first failure. Raises ModelUnavailable when the model tags nothing at all."""
+    try:
+        return list(zip(mentions, analyse(model, mentions), strict=True)), None
+    except ModelUnavailable:
+        model.analyse(["ok"], [None])
+    tagged, failure = [], None
+    for mention in mentions:
+        try:
+            tagged.append((mention, analyse(model, [mention])[0]))
+        except ModelUnavailable as error:
+            failure = failure or ModelUnavailable(f"mention {mention.id} waits: {error}")
+    return tagged, failure
 
 
 def analyse(model: Analyses, mentions: Sequence[StoredMention]) -> list[Analysis]:

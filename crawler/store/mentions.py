@@ -45,10 +45,11 @@ class Mentions(Part):
             new += self.db.transact(lambda c, some=some: Recorder(self, c, version, config_version, only).run(some))  # type: ignore[misc]
         return new
 
-    def unanalysed(self, limit: int) -> StoredMentions:
-        """Mentions whose post, as it reads now, has no Analysis yet; by id."""
+    def unanalysed(self, limit: int, after: int = 0) -> StoredMentions:
+        """Mentions above the id `after` whose post, as it reads now, has no Analysis yet; by id."""
         columns = t.mentions.c
         waiting = sa.and_(
+            columns.id > after,
             columns.analysed_version < columns.post_version,
             sa.or_(columns.status != MentionStatus.IGNORED.value, columns.reason != NO_MATCH),
         )
