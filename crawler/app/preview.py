@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
+from crawler.app.discovering import Proposal, discover
 from crawler.app.hosting import block_of
 from crawler.app.learning import judge
 from crawler.app.naming import demand, unknown
@@ -39,6 +40,7 @@ class Preview:
     error: str | None = None
     network_failed: bool = False
     explained: list[str] = field(default_factory=list)
+    proposal: Proposal | None = None
 
 
 def preview_text(app: App, text: str) -> Preview:
@@ -52,14 +54,30 @@ def preview_text(app: App, text: str) -> Preview:
     return Preview([judge.row(stored)], explained=[str(finding) for finding in judge.findings(stored)])
 
 
-def preview_source(app: App, name: str, kind: str) -> Preview:
-    """Fetch a configured source, or a URL with a source kind, once."""
+def preview_url(app: App, url: str) -> Preview:
+    """Find out how an address can be read, and show what the best proposal gave."""
+    found = discover(app, url)
+    best = next(iter(found.proposals), None)
+    if best is None or not best.proved:
+        verdict = Verdict(best.verdict) if best and best.verdict else Verdict.EMPTY
+        reason = "; ".join([*found.notes, *([best.reason] if best and best.reason else [])]) or "nothing to read there"
+        return Preview([], Verdict.FAILED if found.network_failed else verdict, reason, found.network_failed)
+    judge = _Judge(app, {best.source.name: best.source.kind})
+    document = Document(found.url, 200, {}, b"", now())
+    rows = [row for post in best.trial.posts if (row := prepared(post, document)) is not None]
+    return Preview([judge.row(judge.stored(row)) for row in rows], proposal=best)
+
+
+def preview_source(app: App, name: str, kind: str | None) -> Preview:
+    """Fetch a configured source, or a URL with a source kind, once; without a kind the URL is explored."""
     from crawler.engine.errands import errand
 
     block = next((block for block in app.config.sources if block.name == name), None)
     if block is None and "://" not in name:
         raise unknown("source (and it is no URL)", name, [block.name for block in app.config.sources])
-    kind_name, raw = (block.kind, dict(block.raw)) if block else (kind, {"url": name})
+    if block is None and kind is None:
+        return preview_url(app, name)
+    kind_name, raw = (block.kind, dict(block.raw)) if block else (str(kind), {"url": name})
     demand("source kind", kind_name, app.spiders)
     answer = errand(_fetch_main, (str(app.config.path), name, kind_name, raw), SECONDS)
     if isinstance(answer, str):
@@ -164,4 +182,4 @@ def _judged(app: App, brand: Brand, stored: StoredPost, hits: Any) -> dict[str, 
     return {"found": found, "ticket": ruling.status is MentionStatus.TICKETED, "why": why}
 
 
-__all__ = ["CrawlerError", "Preview", "preview_source", "preview_text"]
+__all__ = ["CrawlerError", "Preview", "preview_source", "preview_text", "preview_url"]

@@ -81,7 +81,9 @@ def run(config: ConfigOption = None) -> None:
 def preview(
     source: Annotated[str | None, typer.Argument(help="A source by name, or a URL.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="Explain this text instead of fetching.")] = None,
-    kind: Annotated[str, typer.Option("--kind", help="Source kind for a URL.")] = "feed",
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Source kind for a URL; found out when absent.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,10 +98,13 @@ def preview(
     columns = ("id", "author", "published_at", "text", "mentions", "would_ticket", "why")
     show(seen.rows, columns, as_json, empty="no posts extracted")
     if as_json:
-        emit({"summary": True, "verdict": seen.verdict, "error": seen.error})
+        block = {"source": seen.proposal.source.raw()} if seen.proposal else {}
+        emit({"summary": True, "verdict": seen.verdict, "error": seen.error, **block})
     else:
         print(*seen.explained, sep="\n", end="\n" if seen.explained else "")
         say(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else ""))
+        if seen.proposal:
+            say(f"read as this source ({seen.proposal.evidence()}):\n{seen.proposal.source.yaml()}")
     app.close()
     raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))
 

@@ -75,6 +75,12 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def shut(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
 def rows(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
@@ -88,8 +94,9 @@ def test_mentions_come_live_with_their_tone_and_ctrl_c_sums_up(place: Installati
     search.said.append("What are the fees of Nova Pay?")
     until(lambda: len(told) == 3, 150, "the one that came later")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     reading.join()
+    shut(process)
     first, second, third, summary = rows("".join(told))
     assert [row["id"] for row in (first, second, third)] and first["published_at"] < second["published_at"]
     assert (first["tone"], first["source"], first["author"]) == ("negative", "hackernews", "ann")
@@ -154,5 +161,5 @@ def test_a_pipe_that_closes_ends_it_in_peace(place: Installation, search: Search
         assert time.monotonic() - begin < 150
     assert process.returncode == 0
     assert process.stderr is not None
-    with process.stderr as stderr:
-        assert "Traceback" not in stderr.read()
+    assert "Traceback" not in process.stderr.read()
+    shut(process)
