@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, corrections, crawl, lists, model, redo, report, review, rules, watch
+from crawler.cli import admin, corrections, crawl, discover, lists, model, redo, report, review, rules, watch
 
 app = typer.Typer(
     name="mention-crawler",
@@ -23,3 +23,4 @@ corrections.add_to(lists.mentions, model.group)
 rules.add_to(app)
 report.add_to(app)
 watch.add_to(app)
+discover.add_to(app)
