@@ -134,7 +134,7 @@ class Courier:
             limit = 1 if pulse.failures >= BREAK_AFTER else BATCH
             claimed_at = self.now()
             claimed = self.store.outbox.claim(self.owner, claimed_at, limit, LEASE, [self.name])
-            if not claimed and not looked:
+            if not claimed and not (looked or self.look_again()):
                 return
             if not claimed:
                 continue

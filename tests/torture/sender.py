@@ -16,6 +16,8 @@ from ipaddress import ip_network
 TIMEOUT = 0.4
 # Politeness, not safety: a delivery that failed ten times in a row waits for two minutes of its clock, not for thirty.
 LONGEST_WAIT, LONGEST_BREAK = 120.0, 30.0
+# The last look for a late double comes a day after the one before; here a minute of this clock.
+FAR_LOOK = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def send(job: Job) -> None:
     from sinks.webhook import Webhook
 
     os.environ["CRASH_AT"] = job.crash_at
-    courier.LONGEST_WAIT, courier.LONGEST_BREAK = LONGEST_WAIT, LONGEST_BREAK
+    courier.LONGEST_WAIT, courier.LONGEST_BREAK, courier.FAR_LOOK = LONGEST_WAIT, LONGEST_BREAK, FAR_LOOK
     if job.build:
         BUILDS[job.build]()
     now = clock(job.began, job.speed)
