@@ -45,6 +45,12 @@ SAME: Final = re.compile(
     r"(?:(?:exactly )?the same|as well|(?<!\w)too(?= *$)|то же самое|так же поступил|тоже|также|"
     r"те саме|так само|теж|також)(?!\w)|(?<!\w)(?:потом|потім) (?:и|і|й) ent"
 )
+NEITHER: Final = re.compile(
+    r"(?<!\w)(?:neither ent\dx nor|(?:ни|ні) (?:в |у |от |від |на )?ent\dx,? (?:ни|ні) (?:в |у |от |від |на )?ent\dx)"
+)
+# "и X, и Y", "ни X, ни Y": one list, whatever follows.
+_BOTH_OPEN: Final = re.compile(r"(?<!\w)(?:и|ни|і|й|ні|как|як|neither|both) (?:в |у |от |від |на |к |до )?ent\dx\s*$")
+_BOTH_GO_ON: Final = re.compile(r"\s*(?:и|ни|і|й|ні|так и|так і|nor|and) (?:в |у |от |від |на |к |до )?ent\dx")
 CALM: Final = re.compile(
     r"unchanged|not part of|no comment|has not seen|next to|floor|не измени\w+|не участву\w+|не видят|этаже|рядом с|"
     r"не змінил\w+|не фігуру\w+|не бачать|поверсі|поруч"
@@ -138,6 +144,8 @@ def split(low: str) -> list[Clause]:
 
 
 def _list_goes_on(before: str, after: str) -> bool:
+    if _BOTH_OPEN.search(before) and _BOTH_GO_ON.match(after):
+        return True
     return bool(
         re.search(r"ent\dx\s*$", before)
         and re.match(r"\s*(?:and |or |и |или |і |та |чи |ни |ні |nor )?ent\dx\s*(?:,|and|и|і|$)", after)

@@ -24,6 +24,8 @@ _WORSE: Final = (
 _NOT: Final = re.compile(r"(?<!\w)(?:not|n't|no|never|не|ні|isn't)(?!\w)[^.!?,]{0,20}$")
 _EVEN: Final = re.compile(r"(?:even|еще|ще|still|and|to|from) $")
 
+_THAN: Final = "(,? than |,? за |,? ніж |,? чем |,? від |,? чим |,? аніж | )"
+
 _FOLDER: Final = Path(__file__).parent / "words" / "compare"
 # One name before the verdict on the other: "compared to X", "unlike X".
 _FOIL: Final = re.compile(
@@ -61,10 +63,7 @@ def foil(sentence: str) -> int:
 
 def _comparative(sentence: str) -> dict[int, int]:
     for wording, sign in ((_BETTER, 1), (_WORSE, -1)):
-        hit = re.search(
-            rf"{E}([^.!?;]{{0,50}}?)(?<!\w){wording}( than | за | ніж | чем | від | чим | )(?:у |в |with |at )?{E}",
-            sentence,
-        )
+        hit = re.search(rf"{E}([^.!?;]{{0,50}}?)(?<!\w){wording}{_THAN}(?:у |в |with |at )?{E}", sentence)
         if not hit or hit[1] == hit[4] or _EVEN.search(hit[2]):
             continue
         turned = -sign if _NOT.search(hit[2]) else sign

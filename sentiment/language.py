@@ -13,10 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
+from sentiment import short
+
 UNKNOWN: Final = "und"
 ENOUGH_LETTERS: Final = 25  # from here on a statistical detector of all languages is worth asking
 SOME_LETTERS: Final = 8  # below this not even the second vote is believed alone
 MAX_CHARS: Final = 1000  # the beginning of a post tells its language
+TABLE_CAP: Final = 4.0  # of the table's logit: everyday words may outvote it
+TABLE_ALONE: Final = 0.4  # a smaller sum is a close call
+TABLE_HINTED: Final = 1.2  # the same where thread or source name a language
 _CYRILLIC: Final = ("ru", "uk")
 _CYRILLIC_ALL: Final = ("ru", "uk", "bg", "mk")
 
@@ -54,12 +59,18 @@ _SCRIPTS: Final = (
     ("hy", "\u0530", "\u058f"),
     ("th", "\u0e00", "\u0e7f"),
 )
-_BULGARIAN: Final = frozenset("е се са ще че това този тази който която които няма благодаря съм беше моля".split())
+_BULGARIAN: Final = frozenset(
+    "е се са ще че никой къде защо какво кога това този тази който която които няма благодаря съм беше моля".split()
+)
 _BELARUSIAN: Final = frozenset(
     "гэта гэты гэтая гэтае дзякуй вельмі ёсць яшчэ таксама трэба цяпер калі няма дзе няма быць чаму працуе будзе "
     "дзень падкажыце грошы ўжо мяне табе".split()
 )
+# Before these vowels it is the Russian hard sign; Bulgarian has it as a vowel before consonants.
+_HARD_SIGN: Final = re.compile("ъ(?![еёюя])")
 _BULGARIAN_ENDS: Final = re.compile(r"\b\w{5,}(?:ване|нието|ването|остта|ията)\b")
+# Words that stand between others, never in a name.
+_ENGLISH: Final = frozenset("the a an is are was were you my and for of with this not it in on to".split())
 # Endings that only one of both languages has; shorter words tell nothing by their end.
 _ENDS: Final = {
     "uk": re.compile(
@@ -101,20 +112,27 @@ def _words(text: str, strip: Iterable[str]) -> list[str]:
 def _decide(words: list[str], hint: str | None) -> str | None:
     joined = " ".join(words)
     letters = sum(map(len, words))
-    if not letters:
+    if letters < 2:
         return None
     cyrillic = sum("\u0400" <= c <= "\u04ff" for c in joined)
     latin = sum("a" <= c <= "z" or "\u00df" <= c <= "\u024f" for c in joined)
-    if 3 * cyrillic >= letters:  # Latin brand names are common in Cyrillic posts, hardly the other way round
+    # Latin brand names are common in Cyrillic posts, hardly the other way round.
+    if 3 * cyrillic >= letters or (cyrillic and _named_in_latin(words)):
         return _cyrillic([word for word in words if "\u0400" <= word[0] <= "\u04ff"], hint)
     if 2 * latin >= letters:
         return _latin([word for word in words if word[0] <= "\u024f"])
     return _by_script(joined) or _second_vote(joined)
 
 
+def _named_in_latin(words: list[str]) -> bool:
+    """Three words and more in Cyrillic among Latin names: no everyday English word stands between them."""
+    cyrillic = sum("\u0400" <= word[0] <= "\u04ff" for word in words)
+    return cyrillic >= 3 and not _ENGLISH & set(words)
+
+
 def _by_script(joined: str) -> str | None:
     for language, first, last in _SCRIPTS:
-        if any(first <= c <= last for c in joined):
+        if sum(first <= c <= last for c in joined) > 1:
             return language
     return None
 
@@ -132,7 +150,7 @@ def _cyrillic(words: list[str], hint: str | None) -> str | None:
         return "bg"
     if seen["uk"] != seen["ru"]:
         return "uk" if seen["uk"] > seen["ru"] else "ru"
-    return _by_words(words) or _vote_cyrillic(joined, words, hint)
+    return _by_words(words, hint) or _vote_cyrillic(joined, words, hint)
 
 
 def _belarusian(joined: str, words: list[str], seen: Counter[str]) -> bool:
@@ -145,7 +163,8 @@ def _belarusian(joined: str, words: list[str], seen: Counter[str]) -> bool:
 
 def _bulgarian(joined: str, seen: Counter[str]) -> bool:
     """ъ alone, often and without ы, э and ё; the guard must agree."""
-    often = joined.count("ъ") * 60 >= len(joined) and seen["ru"] == joined.count("ъ") > 0 == seen["uk"]
+    hard = len(_HARD_SIGN.findall(joined))
+    often = hard * 60 >= len(joined) and seen["ru"] == joined.count("ъ") == hard > 0 == seen["uk"]
     return often and len(joined) >= ENOUGH_LETTERS and _ask(_CYRILLIC_ALL, joined) == "bg"
 
 
@@ -157,11 +176,13 @@ def _bulgarian_words(joined: str, words: list[str]) -> bool:
     return signs > 1 or (signs == 1 and _ask(_CYRILLIC_ALL, joined) == "bg")
 
 
-def _by_words(words: list[str]) -> str | None:
+def _by_words(words: list[str], hint: str | None) -> str | None:
+    """Everyday words and endings, and a table of word parts; close calls go on to the detectors, or to the hint."""
     uk, ru = (sum(_tells(word, language) for word in words) for language in _CYRILLIC[::-1])
-    if abs(uk - ru) < 1:
+    leaning = uk - ru + max(-TABLE_CAP, min(TABLE_CAP, short.leans(words)))
+    if abs(leaning) < (TABLE_HINTED if _known(hint) in _CYRILLIC else TABLE_ALONE):
         return None
-    return "uk" if uk > ru else "ru"
+    return "uk" if leaning > 0 else "ru"
 
 
 def _tells(word: str, language: str) -> float:
@@ -202,15 +223,51 @@ def _latin(words: list[str]) -> str | None:
     joined = " ".join(words)
     letters = sum(map(len, words))
     english = sum(word in _common("en") for word in words)
+    other, hits = _everyday(words)
+    if hits and any("\u00df" <= c <= "\u024f" for c in joined):
+        english -= 1  # letters that English lacks
     if letters < ENOUGH_LETTERS:
-        return _short_latin(joined, english, letters)
-    second = _second_vote(joined)
-    if second == "en" or 3 * english >= len(words):
+        return other if hits > english else _short_latin(joined, english, letters)
+    if hits > english + 1:
+        return other
+    if 3 * english >= len(words):
         return "en"
+    second = _second_vote(joined)
+    if second == "en" and hits <= english:
+        return "en"
+    if hits > english and second == other:
+        return other
     first = _ask(_LATIN, joined)  # so many profiles are slow, so only when English is in doubt
-    if first == second:
+    if first == second or (first == other and hits):
         return first
     return "en" if "en" in (first, second) and english else first
+
+
+def _everyday(words: list[str]) -> tuple[str, int]:
+    """The language of Latin script, not English, with the most everyday words here, and how many; of equals none."""
+    counts = Counter(language for word in words for language in _latin_words().get(word, ()))
+    ranked = counts.most_common(2)
+    if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
+        return "", 0
+    return ranked[0]
+
+
+def everyday(word: str) -> bool:
+    """Whether a lower-case word is an everyday one of a language in Latin letters that is not English."""
+    return word in _latin_words()
+
+
+@cache
+def _latin_words() -> dict[str, tuple[str, ...]]:
+    """Word to languages, from `words/common/latin.txt`; words that English has too are left out."""
+    path = Path(__file__).parent / "words" / "common" / "latin.txt"
+    found: dict[str, tuple[str, ...]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        language, *words = line.split()
+        for word in words if language != "#" else ():
+            if word not in _common("en"):
+                found[word] = (*found.get(word, ()), language)
+    return found
 
 
 def _short_latin(joined: str, english: int, letters: int) -> str | None:

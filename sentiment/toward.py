@@ -33,8 +33,10 @@ WORDS_SHARE: Final = 0.45  # of the evidence of praise less that of complaint
 WORDS_CAP: Final = 3.0
 DOUBT: Final = 0.2  # a smaller margin of the model is none
 PLAIN: Final = 0.45  # a verdict this far from 0 is one
+FOILED: Final = 1.0  # "unlike X, Y …" praises Y unless Y is plainly blamed
 COMPARED: Final = 1.2  # verdict of a comparison
 OPPOSITE: Final = 0.9  # how much of a plain verdict the other side of a contrast gets, turned round
+DENIED_BLAME: Final = 1.0  # "neither let me down"
 STEEP: Final = 1.5  # from verdict to logits
 NEUTRAL: Final = 0.95  # neutral logit: PLAIN * STEEP and a little
 
@@ -114,7 +116,15 @@ def _add(before: float, value: float) -> float:
 
 def _judge(parts: list[Clause], score: Scorer) -> list[float]:
     plain = [clauses.bare(part.text) for part in parts]
-    return [_value(text, opinion[2] - opinion[0]) for text, opinion in zip(plain, score(plain), strict=True)]
+    values = [_value(text, opinion[2] - opinion[0]) for text, opinion in zip(plain, score(plain), strict=True)]
+    return [_neither(part, value) for part, value in zip(parts, values, strict=True)]
+
+
+def _neither(part: Clause, value: float) -> float:
+    """ "Neither X nor Y bothered" denies what it says: plain words become blame, blame becomes praise."""
+    if len(part.names) < 2 or not clauses.NEITHER.search(part.text):
+        return value
+    return -max(COMPARED / 2, abs(value)) if value > -DENIED_BLAME else -value / 2
 
 
 def _value(text: str, margin: float) -> float:
@@ -142,7 +152,7 @@ def _compare(low: str, found: dict[int, float]) -> None:
         beside = compare.foil(sentence)
         others = [name for name in clauses.names_in(sentence) if name != beside]
         if beside >= 0 and len(others) == 1:
-            side = -1.0 if found[others[0]] < -PLAIN else 1.0
+            side = -1.0 if found[others[0]] < -FOILED else 1.0
             found[others[0]], found[beside] = side * COMPARED, -side * COMPARED
 
 
