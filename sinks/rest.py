@@ -43,6 +43,7 @@ _OUR_KEY = "{key}"
 _UNREADABLE = 2
 _UNREADABLE_PAGES = 5
 _BEHIND = 200
+_ACCEPTED = 202
 _ALWAYS = frozenset("remote_id remote_number key marker now base session".split())
 
 
@@ -157,6 +158,8 @@ class Rest(RestClient):
         if found is not None:
             self._unreadable.pop(key, None)
             return found
+        if answer.status == _ACCEPTED and told.word != "failed":
+            raise InDoubt(self.mask(f"{self.name}: {said}; it is waited for, and looked for"))
         times = self._unreadable[key] = self._unreadable.get(key, 0) + 1
         if times >= (_UNREADABLE_PAGES if page else _UNREADABLE):
             self._unreadable.pop(key)
@@ -218,7 +221,7 @@ class Rest(RestClient):
             return [self.mask(f"could not be read back: {one_line(str(error), 200)}")]
         return self._differences(read.check, told.answer, values)
 
-    def _differences(self, check: Mapping[str, str], answer: HttpAnswer, values: Values) -> list[str]:
+    def _differences(self, check: Mapping[str, Any], answer: HttpAnswer, values: Values) -> list[str]:
         warnings = []
         for path, template in check.items():
             wanted, have = fill(template, values), self.pick(answer, path)

@@ -36,11 +36,18 @@ def _rules(value: object) -> object:
     for key, word in value.items():
         if not _RULE.fullmatch(str(key).strip().lower() if len(str(key)) <= 3 else str(key).strip()):
             raise ValueError(f'{str(key)[:60]!r} is no answer; write a status and maybe a text: "422", "500 *email*"')
-        if place := _PLACE.fullmatch(str(key).strip().partition(" ")[2].strip()):
-            checked(place[2].strip())
+        _checked_place(str(key).strip().partition(" ")[2].strip())
         said = str(word).strip().lower().replace("-", "_").replace(" ", "_")
         rules[str(key).strip()] = _SYNONYMS.get(said, said)
     return rules
+
+
+def _checked_place(pattern: str) -> None:
+    place = _PLACE.fullmatch(pattern)
+    if place is not None:
+        checked(place[2].strip())
+    elif re.match(r"(no\s+)?(json|header):", pattern):
+        checked(pattern.removeprefix("no").strip())
 
 
 Meaning = Annotated[dict[str, Word], BeforeValidator(_rules)]

@@ -89,7 +89,7 @@ class Create(Call):
         description="Link for people: a template ({url} is the sink's url here), or json:, header:, text:",
         examples=["{url}/tickets/{remote_id}"],
     )
-    check: dict[str, str] = Field(
+    check: dict[str, Any] = Field(
         default_factory=dict,
         description="Path of the answer: what was sent; a difference is told as a warning",
         examples=[{"title": "{subject}"}],
@@ -203,7 +203,7 @@ class Read(Call):
         examples=[{"new": "open", "closed": "solved"}],
     )
     version: Pick = Field("header:ETag", description="What `preconditions: etag` and {version} take")
-    check: dict[str, str] = Field(
+    check: dict[str, Any] = Field(
         default_factory=dict,
         description="As in create, of the ticket read back after create: one more call",
         examples=[{"title": "{subject}"}],
@@ -385,7 +385,7 @@ def _texts_in(data: Any) -> Iterator[str]:
         yield from (text for item in data for text in _texts_in(item))
 
 
-def _check_check(check: Mapping[str, str]) -> None:
+def _check_check(check: Mapping[str, Any]) -> None:
     for path in check:
         checked(path)
     refuse_unknown(list(check.values()), TICKET, "check")

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from crawler.errors import Transient
-from crawler.model import Priority, Ticket
+from crawler.model import Priority, Ticket, TicketStatus
 from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpAnswer, HttpClient
 from crawler.plugins import check_preset, discover
@@ -24,9 +24,9 @@ from sinks.rest import Rest, _same
 from sinks.rest_changes import _has_no_zone, moment_of, own_words
 from sinks.rest_fill import ABSENT, fill, fill_path, fill_text, in_json_text, in_xml
 from sinks.rest_meaning import like, meaning_of, wait_of
-from sinks.rest_pick import in_answer, in_json, items_in
+from sinks.rest_pick import in_answer, in_json, items_in, near
 from sinks.rest_session import joined
-from sinks.rest_values import carries, marker, of_ticket
+from sinks.rest_values import carries, marker, of_ticket, our_word, their_words
 
 CODED = "a%2F..%2Fb%3F%23%26%3D%25%D1%8F"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -38,6 +38,15 @@ TICKET = Ticket(
 
 def values(format: str = "text", **priorities: Any) -> Any:
     return of_ticket(TICKET, "https://h.example", format, priorities or {"high": 2}, "mentions.invalid")
+
+
+class Vault:
+    """Refuses what stands in the file, and knows every secret."""
+
+    def env(self, name: str) -> str:
+        return "x" * 9
+
+    file = env
 
 
 def answer(body: object, status: int = 200, **headers: str) -> HttpAnswer:
@@ -199,6 +208,67 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
 
 
 @pytest.mark.parametrize(
+    ("rule", "body", "holds"),
+    [
+        ("200 json:errors", {"errors": [{"m": 1}]}, True),
+        ("200 json:errors", {"errors": []}, False),
+        ("2xx json:error", {"error": None}, False),
+        ("200 json:error", "not json", False),
+        ("200 no json:result", {"result": False}, True),
+        ("200 no json:result", {"result": 7}, False),
+        ("200 json:success=false", {"success": False}, True),
+        ("200 json:Error.Code=*.AuthFail", {"Error": {"Code": "TicketGet.AuthFail"}}, True),
+        ("200 json:Error.Code=*.AuthFail", {"Error": {"Code": "TicketGet.AuthFailed"}}, False),
+        ("200 json:m[type=error].text=no*", {"m": [{"type": "info"}, {"type": "error", "text": "Nope"}]}, True),
+        ("200 header:X-Left=0", {}, True),
+        ("500 json:a", {"a": 1}, False),
+    ],
+)  # fmt: skip
+def test_what_an_answer_holds_decides(rule: str, body: object, holds: bool) -> None:
+    rules: Any = {rule: "failed"}
+    assert meaning_of(answer(body, 200, x_left="0"), rules) == ("failed" if holds else None)
+
+
+def test_paths_with_dots_and_parts_of_a_text() -> None:
+    data = {"@odata.next": "u", "self": "https://x/t/12?a=1", "all": [{"u": "/t/1"}, {"u": "/x"}, {"u": "/t/3"}]}
+    assert in_json(data, '["@odata.next"]') == "u"
+    assert in_json(data, r"self =~ /t/(\d+)") == "12"
+    assert in_json(data, r"none =~ (\d+)") is None
+    assert in_json(data, r"all.*.u =~ /t/(\d+)") == ["1", None, "3"]
+    assert near(answer({"data": {"ticket": {"id": 1}}}), "json:id") == " (there is one at json:data.ticket.id)"
+    assert near(answer({"data": 1}), "json:id") == near(answer("x"), "json:id") == ""
+
+
+def test_mappings_with_a_condition_and_json_within_json() -> None:
+    patch = [
+        {"$when": "{priority}", "op": "add", "v": "{priority}"},
+        {"$when": "{due_at}", "op": "add", "v": "{due_at}"},
+    ]
+    assert fill(patch, values()) == [{"op": "add", "v": 2}]
+    assert fill({"data": {"$json": {"t": "{brand}", "u": "{url}"}}}, values()) == {"data": '{"t": "Ladna Pay"}'}
+    assert fill({"data": {"$when": "{url}", "$json": {"a": 1}}}, values()) == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [(True, "open"), ("TRUE", "open"), (False, "solved"), (None, None), ([], None), ({}, None), ("other", None)],
+)
+def test_statuses_that_are_true_or_false(word: object, status: str | None) -> None:
+    statuses = {"True": TicketStatus.OPEN, "False": TicketStatus.SOLVED}
+    assert our_word(word, statuses) == status
+    assert their_words(statuses) == {"open": True, "solved": False}
+
+
+@pytest.mark.parametrize(
+    ("word", "status"), [(None, "open"), ("", "open"), ("2026-01-01", "solved"), (3, "solved"), ({"a": 1}, None)]
+)
+def test_statuses_that_are_something_or_nothing(word: object, status: str | None) -> None:
+    statuses = {"None": TicketStatus.OPEN, "*": TicketStatus.SOLVED}
+    assert our_word(word, statuses) == status
+    assert their_words(statuses) == {}
+
+
+@pytest.mark.parametrize(
     ("block", "said"),
     [
         ({"create": {"path": "/t", "body": {"a": ["{subjct}"]}}}, r"no placeholder \{subjct\} here; did you mean"),
@@ -221,11 +291,25 @@ BLOCK = {"url": "https://x.example", "create": {"path": "/t", "body": {"k": "{ke
         ({"create": {"path": "/t", "body": {"k": "{key}", "t": "${TOKEN}"}}}, "name the secret in `secrets`"),
         ({"create": {"path": "/t", "form": {"k": "{secret_key}"}}}, "`secrets` has no 'key'"),
         ({"headers": {"Authorization": "Token abc"}}, "a secret must not stand in the file"),
+        ({"find": {"path": "/f", "contains": {"text": "{marker}"}}}, r"text can never hold \{marker\}: create"),
+        ({"create": {"path": "/t", "body": "{marker}"}, "find": {"path": "/f", "match": {"ref": "{key}"}}},
+         r"ref can never hold \{key\}: create does not send it; send \{key\} there, or look for \{marker\}"),
+        ({"create": {"path": "/t", "body": {"k": "{key}", "c": "{contact}"}}}, r"no placeholder \{contact\} here"),
+        ({"create": {"path": "/t", "before": {"path": "/c/{contact}"}}}, r"before.0.path: there is no placeholder"),
+        ({"create": {"path": "/t", "before": {"path": "/c", "take": {"key": "id"}}}}, "has a meaning of its own"),
+        ({"create": {"path": "/t", "before": {"path": "/c", "unless": "who"}}}, "nothing before it takes 'who'"),
+        ({"create": {"path": "/t", "body": {"k": "{key}", "s": "{session}"}}}, "is what `login` gives"),
+        ({"login": {"path": "/l"}}, "a session that nothing carries"),
+        ({"sign": {"secret": "file:x", "sends": {"X": "{signatur}"}}}, r"did you mean \{signature\}"),
+        ({"create": {"path": "/t", "variables": {"k": "{key}"}}}, "variables are those of `graphql`"),
+        ({"find": {"path": "/f", "items": "json:a =~ b"}}, "items takes a path only"),
+        ({"changes": {"path": "/f", "zone": "Kyiv/Europe"}}, "write one like Europe/Kyiv"),
+        ({"meaning": {"200 json:a[": "failed"}}, "is no path"),
     ],
 )  # fmt: skip
 def test_mistakes_in_a_block_are_explained(block: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Rest.Settings.model_validate({**BLOCK, **block}, context={"vault": object()})
+        Rest.Settings.model_validate({**BLOCK, **block}, context={"vault": Vault()})
 
 
 @pytest.mark.parametrize("kind", [k for k, c in discover("sinks", Sink).items() if "preset" in vars(c)])  # type: ignore[type-abstract]
