@@ -46,6 +46,11 @@ class Analyser:
         """Model and version, as `builtin-1@1a2b3c4d`. Loads the model; raises ModelUnavailable."""
         return self._model().name
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the model, in sentences; nothing of the built-in one. Loads it."""
+        return tuple(getattr(self._model(), "notes", ()))
+
     def analyse(
         self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None = None
     ) -> list[Analysis]:
@@ -58,21 +63,26 @@ class Analyser:
         try:
             return self._analyse(texts, targets, hints)
         except ModelUnavailable:
-            self._doubted()
-            raise
+            if not self._doubted():
+                raise
+        return self._analyse(texts, targets, hints)
 
     def _analyse(
         self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None
     ) -> list[Analysis]:
         from sentiment import intent, language
+        from sentiment.mend import unlinked
 
         model = self._model()
+        told, texts = texts, _mended(model, texts, targets)
         known = hints if hints is not None else [None] * len(texts)
         languages = [
             language.detect(text, hint, [target] if target else [])
             for text, target, hint in zip(texts, targets, known, strict=True)
         ]
-        scores, cut = model.scores(texts, targets, languages)
+        # Another model learnt from posts as they were written.
+        read = told if getattr(model, "reads_raw", False) else [unlinked(text) for text in texts]
+        scores, cut = model.scores(read, targets, languages)
         about = _toward(model, texts, targets, languages)
         for row, found in about.items():
             scores[row] = found.tones
@@ -103,13 +113,14 @@ class Analyser:
             self._failure = time.monotonic(), error
             raise
 
-    def _doubted(self) -> None:
-        """After a failure at work: files that were mended since the model was loaded are read anew."""
+    def _doubted(self) -> bool:
+        """After a failure at work: whether the files were mended since loading; they are read anew then."""
         from sentiment.models import fingerprint
 
         with self._lock:
-            if self._loaded is not None and fingerprint(self.spec) != self._seen:
-                self._loaded = None
+            changed = self._loaded is not None and fingerprint(self.spec) != self._seen
+            self._loaded = None if changed else self._loaded
+            return changed
 
     @property
     def spec(self) -> ModelSpec:
@@ -119,6 +130,16 @@ class Analyser:
         if self._wanted is None or isinstance(self._wanted, ModelSpec):
             return self._wanted or ModelSpec()
         return ModelSpec(str(self._wanted))
+
+
+def _mended(model: Scorer, texts: Sequence[str], targets: Sequence[str | None]) -> list[str]:
+    """What the author meant to type; every name that a text is asked about stays as it stands."""
+    from sentiment.mend import mend
+
+    names: dict[str, set[str]] = {}
+    for text, target in zip(texts, targets, strict=True):
+        names.setdefault(text, set()).update([target] if target else [])
+    return [mend(text, names[text], model.knows) for text in texts]
 
 
 def _toward(
