@@ -52,6 +52,8 @@ class Weights(Protocol):
 class ForeignModel:
     """A loaded folder of ONNX or safetensors weights with its tokenizer. Calls are safe from several threads."""
 
+    reads_raw = True  # typos and all: see sentiment.mend
+
     def __init__(self, folder: Path, spec: ModelSpec, threads: int) -> None:
         """Raises ModelUnavailable naming the file, what is wrong with it and what to do."""
         self.folder, self._wording = folder, spec.wording
