@@ -175,6 +175,14 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How long the answers of a run said that they hold: `seconds`, and hours of the day (UTC) in which none comes."""
+
+    seconds: float = 0.0
+    skip_hours: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One place where an entity stands: offsets into `title, newline, text` of the post (no title: the text).
 

@@ -25,8 +25,9 @@ from twisted.python.failure import Failure
 
 from crawler import plugins
 from crawler.errors import StoreError
-from crawler.model import Document, Post, PostOutcome, Source, Verdict
+from crawler.model import Document, Freshness, Post, PostOutcome, Source, Verdict
 from spiders import answers, polite, verdicts
+from spiders.freshness import freshness_of, joined
 from spiders.paging import Walk, keep_walk, trap_of
 from spiders.source_settings import SourceSettings as SourceSettings
 from spiders.verdicts import Finding
@@ -111,6 +112,8 @@ class SourceSpider(scrapy.Spider):
     source: Source
     # Seconds that the site asked us to stay away (429/503 with a long Retry-After); the clock reads it after the run.
     retry_after: float | None = None
+    # How long the first answers said that they hold; the clock reads that too.
+    freshness: Freshness | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -265,6 +268,8 @@ class SourceSpider(scrapy.Spider):
         self._found(verdicts.of_failure(failure.value or Exception("no answer"), request.url))
 
     async def _taken(self, response: Response) -> list[Request]:
+        if response.status in (200, 304) and not (response.meta.get("paging") or response.meta.get("hop")):
+            self.freshness = joined(self.freshness, freshness_of(response))
         if response.status == 304:
             self._tally.showed += 1
             self._note(fetched=1, unchanged=1)

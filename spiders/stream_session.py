@@ -23,6 +23,7 @@ BATCH_SECONDS = 0.5
 BATCH_FRAMES = 500
 BATCH_BYTES = 4 * 1024 * 1024
 KEPT_MARKS = 20_000
+STEADY = 30.0
 # Of late messages no more than this many are remembered over a restart.
 KEPT_LATE = 200
 _LATE = timedelta(seconds=120)
@@ -108,21 +109,21 @@ class Session:
         # Whether the last connection brought the place on. Where it ended before that, the next one is taken up less
         # far back: a server that cuts every connection short would else tell the same for ever.
         self.progressed = True
-        self._share = 1.0
+        self._share, self._lived = 1.0, STEADY
 
     async def connect(self, until: asyncio.Event, seconds: float | None = None) -> None:
         """Read until the connection ends (raises), `until` is set, or `seconds` have passed.
 
         All that was read is stored before it returns or raises.
         """
-        self._share = 1.0 if self.progressed else self._share / 2
-        self.progressed = False
+        self._share = self._share / 2 if not self.progressed else 1.0 if self._lived >= STEADY else self._share
+        self.progressed, began = False, time.monotonic()
         frames = self._reader.listen(self._wire, {**self.cursor, SHARE: self._share})
         deadline = None if seconds is None else time.monotonic() + seconds
         ended = asyncio.ensure_future(until.wait())
         coming: asyncio.Future[Frame] | None = None
         try:
-            self.heard_at, began = None, time.monotonic()
+            self.heard_at = None
             while not until.is_set() and not (deadline and time.monotonic() > deadline):
                 coming = coming or asyncio.ensure_future(anext(frames))
                 await asyncio.wait({coming, ended}, timeout=self._patience(deadline), return_when="FIRST_COMPLETED")
@@ -138,6 +139,7 @@ class Session:
         except StopAsyncIteration:
             raise Transient("the stream ended") from None
         finally:
+            self._lived = time.monotonic() - began
             await _over(ended, coming)
             with contextlib.suppress(Exception):
                 await frames.aclose()

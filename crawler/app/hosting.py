@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, logs, now
 from crawler.config import SourceBlock, settings_of
-from crawler.engine.clock import Schedule, next_run
+from crawler.engine.clock import Schedule, after_hours, next_run
 from crawler.errors import ConfigError, Problem
-from crawler.model import Run, Source, Verdict
+from crawler.model import Freshness, Run, Source, Verdict
+from crawler.store.pace import wanted_gap
 
 if TYPE_CHECKING:
     from crawler.stages.crawl import Tools
@@ -35,8 +36,8 @@ def make_tools(config_path: str, url: str, log_json: bool = False) -> Tools:
     store = app.store
     logs.configure(app.config, as_json=log_json)
 
-    def due_again(run: Run, verdict: Verdict, wait: float | None) -> datetime:
-        return next_run_at(app, store.sources.get(run.source.name), verdict, wait)
+    def due_again(run: Run, verdict: Verdict, wait: float | None, fresh: Freshness | None = None) -> datetime:
+        return next_run_at(app, store.sources.get(run.source.name), verdict, wait, run, fresh)
 
     return Tools(
         store=store,
@@ -64,11 +65,31 @@ def block_of(name: str, kind: str, raw: Mapping[str, Any]) -> SourceBlock:
     return SourceBlock(name=name, kind=kind, raw=dict(raw))
 
 
-def next_run_at(app: App, state: SourceState, verdict: Verdict, wait: float | None = None) -> datetime:
-    """When the source is due again: by its schedule, not before the site's own `wait` (seconds), later if it fails."""
+def next_run_at(
+    app: App,
+    state: SourceState,
+    verdict: Verdict,
+    wait: float | None = None,
+    run: Run | None = None,
+    fresh: Freshness | None = None,
+) -> datetime:
+    """When the source is due again: by its schedule and its pace, later if it fails, not before the site's `wait`.
+
+    `wait` is in seconds; `run`, where there is one, has brought what the pace goes by; `fresh` is what the answers said
+    of how long they hold.
+    """
     at = now()
-    due = next_run(schedule_of(state), at, app.config.timezone, state.name, state.usual_gap_seconds)
-    if verdict in (Verdict.FAILED, Verdict.BLOCKED, Verdict.TRAP, Verdict.TOO_BIG):
+    good = verdict not in (Verdict.FAILED, Verdict.BLOCKED, Verdict.TRAP, Verdict.TOO_BIG)
+    pace, elapsed = app.store.runs.pace_after(run, state) if run and good else (state.pace, None)
+    gap = wanted_gap(pace, elapsed)
+    schedule, zone = schedule_of(state), app.config.timezone
+    if gap is not None and fresh is not None and fresh.seconds:
+        gap = max(gap, fresh.seconds)
+    # Another share each time: two sources that met once do not meet for ever.
+    due = next_run(schedule, at, zone, f"{state.name}#{state.epoch}", gap)
+    if good and fresh is not None and fresh.skip_hours:
+        due = after_hours(schedule, due, fresh.skip_hours, zone)
+    if not good:
         patience = min(LONGEST_PATIENCE, (due - at) * min(8, 1 + state.failures))
         due = max(due, at + patience)
     return max(due, at + timedelta(seconds=wait or 0.0))

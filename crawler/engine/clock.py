@@ -8,7 +8,7 @@ were missed are caught up by one run, because what is due next is always asked f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -51,18 +51,18 @@ class Schedule:
         )
 
 
-def next_run(schedule: Schedule, after: datetime, tz: str, seed: str, usual_gap: float | None = None) -> datetime:
+def next_run(schedule: Schedule, after: datetime, tz: str, seed: str, wanted: float | None = None) -> datetime:
     """The first due instant later than `after` (aware), in UTC.
 
-    `seed` is the source's name: it fixes the jitter of an `every` schedule. `usual_gap` (seconds between new posts)
-    picks the interval between the bounds of `every`. Raises Permanent for an expression that can never come due.
+    `seed` fixes the jitter of an `every` schedule. `wanted` (seconds) is the interval within the bounds of `every`;
+    None, while nothing is known, is twice the least. Raises Permanent for an expression that can never come due.
     """
     zone = _zone(schedule, tz)
     after = after.astimezone(UTC)
     if schedule.cron is not None:
         return _next_slot(schedule, schedule.cron, after, zone)
     share = _share(seed)
-    due = after + timedelta(seconds=interval(schedule, share, usual_gap))
+    due = after + timedelta(seconds=interval(schedule, share, wanted))
     return _opened(schedule, due, zone, share)
 
 
@@ -91,8 +91,8 @@ def opens(schedule: Schedule, at: datetime, tz: str) -> datetime:
     return _opening(schedule.between, at.astimezone(UTC), zone) if schedule.between else at.astimezone(UTC)
 
 
-def interval(schedule: Schedule, share: float, usual_gap: float | None) -> float:
-    """Seconds to the next run: half of the usual gap between posts, within the bounds, moved by the source's `share`.
+def interval(schedule: Schedule, share: float, wanted: float | None) -> float:
+    """Seconds to the next run: what is wanted, within the bounds, moved by `share` (0 to 1) so that none run together.
 
     With equal bounds the jitter only adds (never oftener than asked), up to a tenth.
     """
@@ -100,9 +100,23 @@ def interval(schedule: Schedule, share: float, usual_gap: float | None) -> float
     high = max(low, schedule.every_max or low)
     if low == high:
         return low * (1 + _SPREAD * share)
-    wanted = min(max((usual_gap or 2 * low) / 2, low), high)
-    least, most = max(low, wanted * (1 - _SPREAD / 2)), min(high, wanted * (1 + _SPREAD / 2))
+    middle = min(max(wanted or 2 * low, low), high)
+    least, most = max(low, middle * (1 - _SPREAD / 2)), min(high, middle * (1 + _SPREAD / 2))
     return least + (most - least) * share
+
+
+def after_hours(schedule: Schedule, due: datetime, hours: Collection[int], tz: str) -> datetime:
+    """`due`, or the first hour behind it that is none of these (0 to 23, UTC) if `every` bears the wait."""
+    most = schedule.every_max or schedule.every_min
+    if schedule.cron is not None or most is None or len(set(hours)) >= 24:
+        return due
+    later = due
+    while later.hour in hours:
+        later = later.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    if later == due:
+        return due
+    later += timedelta(seconds=due.minute * 60 + due.second) / 10
+    return opens(schedule, later, tz) if (later - due).total_seconds() <= max(most, 3600.0) else due
 
 
 def instant(wall: datetime, zone: ZoneInfo) -> datetime:

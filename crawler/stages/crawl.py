@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.errors import LeaseLost
-from crawler.model import Author, Document, Post, PostOutcome, Run, Source, Verdict
+from crawler.model import Author, Document, Freshness, Post, PostOutcome, Run, Source, Verdict
 from crawler.stages.crash import kill_point
 from crawler.stages.tally import Tally
 from crawler.text import canonical_url, clean_text, fold, folded_hash, site_of
@@ -51,7 +51,8 @@ class Tools:
     """What the app hands to a crawl child.
 
     `spider(run)`: the class and the Source with validated settings; its errors are the run's verdict. `next_run_at(run,
-    verdict, wait)`: when the source is due again, `wait` being the seconds that the site asked for, if it did.
+    verdict, wait, fresh)`: when the source is due again, `wait` being the seconds that the site asked for, if it did,
+    and `fresh` how long its answers said that they hold.
     `lease_seconds` is the lease that each renewal sets.
     """
 
@@ -59,7 +60,7 @@ class Tools:
     spider: Callable[[Run], tuple[type[SourceSpider], Source]]
     settings: Mapping[str, Any]
     policy: EgressPolicy
-    next_run_at: Callable[[Run, Verdict, float | None], datetime]
+    next_run_at: Callable[[Run, Verdict, float | None, Freshness | None], datetime]
     lease_seconds: float = 60.0
 
 

@@ -212,7 +212,8 @@ class _Host:
                 told, self.tools.store, running.run, running.intake, verdict, error
             )
         wait = getattr(running.crawler.spider, "retry_after", None) if running.crawler else None
-        due = self.tools.next_run_at(running.run, verdict, wait)
+        fresh = getattr(running.crawler.spider, "freshness", None) if running.crawler else None
+        due = self.tools.next_run_at(running.run, verdict, wait, fresh)
         kill_point("before_finish")
         await asyncio.to_thread(self.tools.store.runs.finish, running.run, verdict, error, seconds, due)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from crawler.model import CrawlResult, Run, Verdict
 from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
-from crawler.store.sources import close_lost, source_of
+from crawler.store.pace import learn
+from crawler.store.sources import SourceState, close_lost, source_of
 from crawler.store.types import AnyRow, tidy
 
 _GOOD = frozenset({Verdict.OK, Verdict.EMPTY})
@@ -47,6 +49,12 @@ class Runs(Part):
         if row is None:
             raise NotFound(f"there is no run {run_id}")
         return _result(row, row.name)
+
+    def pace_after(self, run: Run, state: SourceState) -> tuple[dict[str, float], float | None]:
+        """The pace that `finish` would store for a good run now, and the seconds since the run before it."""
+        with self.db.read() as connection:
+            row = connection.execute(sa.select(t.runs.c.new, t.runs.c.unchanged).where(t.runs.c.id == run.id)).one()
+        return _pace(state.pace, row, self.now()), _since(state.pace, self.now())
 
     def finish(
         self, run: Run, verdict: Verdict, error: str | None, seconds: float, next_run_at: datetime | None
@@ -133,6 +141,8 @@ class Runs(Part):
             "failures": 0 if verdict in _GOOD else before.failures + 1,
             "next_run_at": due,
         }
+        if verdict in _GOOD:
+            values["pace"] = _pace(before.pace, run, now)
         if run.new and not before.schedule.get("stream"):
             values |= {"last_new_at": now, "usual_gap_seconds": _gap(before, now)}
         connection.execute(sa.update(t.sources).where(columns.id == run.source_id).values(values))
@@ -156,6 +166,17 @@ class Runs(Part):
             connection.execute(sa.update(t.sources).where(columns.id == row.id).values(failed))
             self._free(connection, row.lease_run, due=now)
         return runs
+
+
+def _since(pace: Mapping[str, float] | None, now: datetime) -> float | None:
+    """Seconds since the last good run; None when this is the first."""
+    return now.timestamp() - pace["at"] if pace and "at" in pace else None
+
+
+def _pace(known: Mapping[str, float] | None, run: AnyRow, now: datetime) -> dict[str, float]:
+    """The pace after a good run; `at` is its end."""
+    learned = learn(known, run.new, _since(known, now), unchanged=bool(run.unchanged))
+    return learned | {"at": now.timestamp()}
 
 
 def _gap(before: AnyRow, now: datetime) -> float | None:

@@ -49,6 +49,7 @@ class SourceState:
     last_new_at: datetime | None
     usual_gap_seconds: float | None
     failures: int
+    pace: Mapping[str, float] | None = None
 
 
 _STATE = tuple(field.name for field in fields(SourceState))

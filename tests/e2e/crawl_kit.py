@@ -41,7 +41,7 @@ def make_tools(url: str, plugin_dir: str | None, lease: float, extra: Mapping[st
         spider=spider,
         settings=as_dict("mention-crawler-test", LOOPBACK) | dict(extra),
         policy=EgressPolicy(allow_private=LOOPBACK),
-        next_run_at=lambda run, verdict, wait: datetime.now(UTC) + timedelta(hours=1),
+        next_run_at=lambda *_: datetime.now(UTC) + timedelta(hours=1),
         lease_seconds=lease,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import threading
@@ -99,12 +100,12 @@ class Jetstream:
         self.asked.append(asked)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        try:
-            await self._follow(connection, int(asked["cursor"][0]) if "cursor" in asked else None)
-        except ConnectionClosed:
-            pass
-        finally:
-            self.open -= 1
+        following = asyncio.ensure_future(self._follow(connection, int(asked.get("cursor", [0])[0]) or None))
+        await connection.wait_closed()
+        self.open -= 1
+        following.cancel()
+        with contextlib.suppress(ConnectionClosed, asyncio.CancelledError):
+            await following
 
     async def _follow(self, connection: ServerConnection, cursor: int | None) -> None:
         # From a cursor on everything is told again; without one only what is to come.
@@ -126,6 +127,8 @@ class Jetstream:
                 await connection.send(frame)
                 sent += 1
                 if self.faults.cut and sent >= self.faults.cut:
+                    # What lies unread when a connection is reset is gone; a server that dies has usually been read.
+                    await asyncio.sleep(0.3)
                     connection.transport.abort()
                     return
 

@@ -130,13 +130,15 @@ def test_edits_make_versions_and_deletions_are_marked(place: Place) -> None:
     assert set(place.texts()) == {"k1", "k2", "k3"}, "what was never seen is not stored because it was deleted"
 
 
-def test_whatever_goes_wrong_no_post_is_lost_or_told_twice(place: Place) -> None:
+@pytest.mark.parametrize(("cut", "shuffle"), [(60, False), (1000, True)], ids=["cut short", "disordered"])
+def test_whatever_goes_wrong_no_post_is_lost_or_told_twice(place: Place, cut: int, shuffle: bool) -> None:
     """Cut, doubled, disordered, garbage, ten megabytes, killed in the middle.
 
-    The posts are those that were published, and an edit that is told again makes no version.
+    The posts are those that were published, and an edit that is told again makes no version. Cut short, a connection
+    ends before it has told again what lies between the rewound place and the last one.
     """
     faults = place.server.faults
-    faults.cut, faults.repeat, faults.shuffle = 60, True, True
+    faults.cut, faults.repeat, faults.shuffle = cut, True, shuffle
     child = place.start()
     until(place.live, 120, "a connection")
     place.server.publish("edited", "v1")
@@ -154,7 +156,7 @@ def test_whatever_goes_wrong_no_post_is_lost_or_told_twice(place: Place) -> None
             child.join(5)
             child = place.start()
     expected = {"edited", *(f"n{number}" for number in range(200))}
-    until(lambda: set(place.texts()) == expected, 60, "every post")
+    until(lambda: set(place.texts()) == expected, 120, "every post")
     faults.cut = 0
     place.server.publish("end", "the last one")
     until(lambda: "end" in place.texts(), 40, "the end")
@@ -162,7 +164,7 @@ def test_whatever_goes_wrong_no_post_is_lost_or_told_twice(place: Place) -> None
     assert place.rows("SELECT version FROM posts WHERE platform_id LIKE '%edited'") == [(2,)]
     assert place.rows("SELECT count(*) FROM post_versions") == [(1,)]
     assert place.server.most_open <= 2, "two connections only for the moment in which one was killed"
-    assert osproc.rss(child.pid) < 200 << 20
+    assert osproc.rss(child.pid) < 250 << 20, "ten megabytes in one message are dropped, not kept"
 
 
 def test_two_services_never_read_it_twice(place: Place) -> None:

@@ -59,6 +59,7 @@ sources = Table(
     time_("last_new_at", nullable=True),
     Column("usual_gap_seconds", Float, nullable=True),
     count("failures"),
+    Column("pace", CompactJson, nullable=True),
     UniqueConstraint("name"),
     Index("ix_sources_next_run_at", "next_run_at"),
     Index("ix_sources_domain", "domain"),

@@ -69,3 +69,5 @@ ALTER TABLE deliveries ADD COLUMN twice_at BIGINT
 CREATE INDEX ix_deliveries_twice ON deliveries (sink) WHERE twice
 
 ALTER TABLE desk_tickets ADD COLUMN due_at BIGINT
+
+ALTER TABLE sources ADD COLUMN pace TEXT
