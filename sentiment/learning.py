@@ -66,16 +66,19 @@ class Delta:
     def move(self, index: Ints, values: Floats, language: str) -> Array:
         """What the delta adds to the logits of one post, (classes,)."""
         classes = self.weights.shape[1]
-        moved = np.array(self.shifts.get("", (0.0,) * classes)) + np.array(self.shifts.get(language, (0.0,) * classes))
+        none = (0.0,) * classes
+        moved: Array = np.array(self.shifts.get("", none)) + np.array(self.shifts.get(language, none))
         if not len(self.index):
             return moved
         place = np.minimum(np.searchsorted(self.index, index), len(self.index) - 1)
         known = self.index[place] == index
-        return np.asarray(moved + values[known].astype(np.float64) @ self.weights[place[known]].astype(np.float64))
+        moved += values[known].astype(np.float64) @ self.weights[place[known]].astype(np.float64)
+        return moved
 
     def apply(self, given: Array, index: Ints, values: Floats, language: str) -> Array:
         """The probabilities of one post as corrected, (classes,)."""
-        return softmax((np.log(np.maximum(given, TINY)) + self.move(index, values, language))[None])[0]
+        found: Array = softmax((np.log(np.maximum(given, TINY)) + self.move(index, values, language))[None])[0]
+        return found
 
     def scaled(self, share: float) -> Delta:
         """The same, weaker."""

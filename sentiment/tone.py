@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,11 +48,17 @@ class Calibration:
     target_shift: dict[str, float]
     encoder_share: float
     words_share: float = 0.2
+    temperatures: dict[str, float] = field(default_factory=dict)  # by language; "uk.target" for marked texts
 
     def shift(self, language: str, marked: bool) -> float:
         """The language's shift; that of `default` for languages never fitted."""
         shifts = self.target_shift if marked else self.neutral_shift
         return shifts.get(language, shifts.get("default", 0.0))
+
+    def divisor(self, language: str, marked: bool) -> float:
+        """The temperature of the language; the common one where it has none."""
+        own = self.temperatures.get(language, self.temperature)
+        return self.temperatures.get(f"{language}.target", self.temperature) if marked else own
 
 
 def default_threads() -> int:
@@ -130,7 +136,7 @@ class ToneModel:
         calm = (_MARKS.sub(r"\1", text) for text in texts)
         shown = [views(text, target) for text, target in zip(calm, targets, strict=True)]
         encoder = softmax(self._encode([view.encoder for view in shown]))
-        voter = softmax(self._voter.logits([view.voter for view in shown]))
+        voter = softmax(self._voter.logits([view.voter for view in shown], languages))
         marked = [TARGET_MARK in view.encoder for view in shown]
         words = [intent.leaning(view.encoder) for view in shown]
         mixed = self._calibrate(encoder, voter, list(zip(languages, marked, strict=True)), words)
@@ -147,7 +153,8 @@ class ToneModel:
         lean = self.calibration.words_share * np.array(words)
         logits[:, 0] -= lean
         logits[:, 2] += lean
-        return softmax(logits / self.calibration.temperature)
+        divisors = np.array([self.calibration.divisor(language, marked) for language, marked in kinds])
+        return softmax(logits / divisors[:, None])
 
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
         pieces: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=MAX_PIECES)["input_ids"]

@@ -30,9 +30,9 @@ def judgement(tone: str | None, intent: str | None, relevant: bool | None) -> Ju
     """What a person said. Raises NotFound for a tone or intent that there is not, CrawlerError when nothing is said."""
     demand("tone", tone, Tone)
     demand("intent", intent, Intent)
-    if tone is None and intent is None and relevant is None:
+    if not tone and not intent and relevant is None:
         raise CrawlerError("nothing is corrected: say what is right with --tone, --intent or --relevant")
-    return Judgement(tone and Tone(tone), intent and Intent(intent), relevant)
+    return Judgement(Tone(tone) if tone else None, Intent(intent) if intent else None, relevant)
 
 
 def correct(app: App, mention_id: int, right: Judgement, actor: str, *, decide: bool = True) -> Corrected:

@@ -138,12 +138,16 @@ class AlertsBlock:
 
 @dataclass(frozen=True, slots=True)
 class SentimentBlock:
-    """Which tone model, and how it is to be read; `labels` maps the model's own labels to our tones."""
+    """Which tone model, and how it is to be read; `labels` maps the model's own labels to our tones.
+
+    `dear` is what a missed complaint costs beside a false ticket.
+    """
 
     model: str = "builtin"
     labels: Mapping[str, str] = field(default_factory=dict)
     sha256: str | None = None
     wording: bool = False
+    dear: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,13 @@ class Network_(Section):
     )
 
 
+class Cost(Section):
+    missed_complaint: float = Field(
+        3.0, gt=0, le=1000, description="Of a complaint or question that is ignored.", examples=[5]
+    )
+    false_ticket: float = Field(2.0, gt=0, le=1000, description="Of a ticket that nobody needed.", examples=[1])
+
+
 class Sentiment(Section):
     model: Word = Field(
         "builtin",
@@ -75,6 +82,10 @@ class Sentiment(Section):
         False,
         description="Whether our wording of praise and complaint leans another model's tone too.",
         examples=[True],
+    )
+    cost: Cost = Field(
+        default_factory=partial(Cost.model_validate, {}),
+        description="What mistakes cost beside each other: the dearer a missed complaint, the more goes to review.",
     )
 
 

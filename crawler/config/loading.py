@@ -372,7 +372,8 @@ def _raw(node: Node, model: type[BaseModel]) -> dict[str, Any]:
 
 def _sentiment(told: f.Sentiment) -> SentimentBlock:
     labels = {name: tone.value for name, tone in told.labels.items()}
-    return SentimentBlock(told.model, labels, told.sha256, told.wording)
+    dear = told.cost.missed_complaint / told.cost.false_ticket
+    return SentimentBlock(told.model, labels, told.sha256, told.wording, dear)
 
 
 def _agent(network: f.Network_) -> str:

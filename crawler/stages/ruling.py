@@ -2,8 +2,9 @@
 
 Rules are read in their order. `add` gives its tags, priority and sinks to whatever a later rule opens; `ticket`,
 `review` and `ignore` decide and stop. A rule for tickets with `sure_at_least: 0.7` is sure at a wanted probability of
-0.7, does not apply at 0.3 and below (we are as sure that the mention is not wanted), and doubts between. A doubt does
-not stop: a later rule that is sure may still open a ticket, and else a person looks. Nothing takes a doubt away.
+0.7, does not apply at 0.3 and below (we are as sure that the mention is not wanted), and doubts between; where a missed
+complaint costs more than a false ticket (`sentiment.cost`), doubt begins lower by as much. A doubt does not stop: a
+later rule that is sure may still open a ticket, and else a person looks. Nothing takes a doubt away.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from crawler.model import Analysis, Brand, Intent, MentionStatus, Priority, Stor
 from crawler.stages.owning import is_own
 from crawler.stages.ticket_words import Why
 from crawler.stages.words import words_in
+from crawler.store import PERSON
+from sentiment.cost import floor
 
 _ALARMING = {"threat", "legal"}
+_DEAR = {Tone.NEGATIVE.value, Intent.QUESTION.value, Intent.COMPLAINT.value}
 _RANKS = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 # What stands in place of a rule: none applied, a person decided, a person took the ticket back.
 NO_RULE, BY_HAND, WITHDRAWN = "no rule", "by hand", "withdrawn"
@@ -34,12 +38,13 @@ class Setting:
     targets: Mapping[Priority, float] = field(default_factory=dict)
     business: BusinessBlock = field(default_factory=BusinessBlock)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    dear: float = 1.0  # what a missed complaint costs beside a false ticket
 
     @classmethod
     def of(cls, config: Config) -> Setting:
         """The setting of a config."""
         kinds = {source.name: source.kind for source in config.sources}
-        return cls(config.timezone, config.language, config.targets, config.business, kinds)
+        return cls(config.timezone, config.language, config.targets, config.business, kinds, config.sentiment.dear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,21 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How surely a rule wants a mention: the probability, what it is made of, and a reason to doubt of its own."""
+    """How surely a rule wants a mention: the probability, what it is made of, and a reason to doubt of its own.
+
+    At `floor` and below the mention is not wanted.
+    """
 
     score: float
     scores: Scores = ()
     doubt: str = ""
+    floor: float = 0.0
 
     def sure(self, rule: RuleBlock) -> bool:
         return self.score >= rule.sure_at_least and not self.doubt
 
     def doubts(self, rule: RuleBlock) -> bool:
-        return bool(self.doubt) or (not self.sure(rule) and self.score > 1 - rule.sure_at_least)
+        return bool(self.doubt) or (not self.sure(rule) and self.score > self.floor)
 
 
 def rule_on(
@@ -103,7 +112,7 @@ class _Reading:
 
     def _one(self, rule: RuleBlock) -> tuple[str, Ruling] | None:
         """What the rule decides; None when the next one is to be asked."""
-        fit = fit_of(rule, self.mention.analysis)
+        fit = fit_of(rule, self.mention.analysis, self.setting.dear)
         if rule.then is Then.TICKET:
             return self._ticket(rule, fit)
         if rule.then is Then.REVIEW and (fit.sure(rule) or fit.doubts(rule)):
@@ -185,8 +194,11 @@ def applies(rule: RuleBlock, mention: StoredMention, setting: Setting) -> bool:
     return _named_ones(rule, mention, setting) and _numbers(rule, mention) and _told(rule, mention, setting)
 
 
-def fit_of(rule: RuleBlock, analysis: Analysis | None) -> _Fit:
-    """How surely the rule wants the tone and intent; a rule that asks for neither is sure of any mention."""
+def fit_of(rule: RuleBlock, analysis: Analysis | None, dear: float = 1.0) -> _Fit:
+    """How surely the rule wants the tone and intent; a rule that asks for neither is sure of any mention.
+
+    `dear` is what a missed complaint costs beside a false ticket: see `sentiment.cost`.
+    """
     if not (rule.when or rule.tone or rule.intent):
         return _Fit(1.0)
     if analysis is None:
@@ -195,11 +207,20 @@ def fit_of(rule: RuleBlock, analysis: Analysis | None) -> _Fit:
     both = _sums(rule.tone, analysis.tone_scores) + _sums(rule.intent, analysis.intent_scores)
     values = [max(value for _, value in wanted)] if wanted else []
     score = min([*values, *(value for _, value in both)])
+    least = floor_of(rule, dear)
     if score >= rule.sure_at_least:
-        return _Fit(score, (*(part for part in wanted if part[1] >= rule.sure_at_least), *both))
-    unlikely = score <= 1 - rule.sure_at_least
+        sure = tuple(part for part in wanted if part[1] >= rule.sure_at_least)
+        return _Fit(score, (*sure, *both), _praises(rule, analysis), least)
+    unlikely = score <= least
     doubt = f"the words complain, the tone is {analysis.tone}" if unlikely and _complains(rule, analysis) else ""
-    return _Fit(score, (*wanted, *both), doubt)
+    return _Fit(score, (*wanted, *both), doubt, least)
+
+
+def floor_of(rule: RuleBlock, dear: float) -> float:
+    """The probability up to which a mention is ignored."""
+    asked = {*rule.when, *rule.tone, *rule.intent}
+    wanted = rule.then is Then.TICKET and asked & _DEAR
+    return floor(rule.sure_at_least, dear if wanted else 1.0)
 
 
 def ignored_reason(mention: StoredMention) -> str:
@@ -214,7 +235,18 @@ def _complains(rule: RuleBlock, analysis: Analysis) -> bool:
     """Words and tone contradict each other: the tone model misses quiet complaints."""
     wants = rule.then is Then.TICKET and Tone.NEGATIVE.value in (*rule.when, *rule.tone)
     intended = not rule.intent or Intent.COMPLAINT.value in rule.intent
-    return wants and intended and analysis.intent is Intent.COMPLAINT and analysis.tone is not Tone.POSITIVE
+    said = analysis.model.startswith(PERSON)
+    return wants and intended and analysis.intent is Intent.COMPLAINT and not said
+
+
+def _praises(rule: RuleBlock, analysis: Analysis) -> str:
+    """The other contradiction: a negative tone alone, under words that praise ("it just works, thanks")."""
+    question = analysis.intent_scores.get(Intent.QUESTION.value, 0.0) >= rule.sure_at_least
+    negative = rule.then is Then.TICKET and analysis.tone is Tone.NEGATIVE and not question
+    settled = analysis.model.startswith(PERSON) or bool(_ALARMING & set(analysis.flags))
+    if negative and analysis.intent is Intent.PRAISE and not settled:
+        return "the words praise, the tone is negative"
+    return ""
 
 
 def _named_ones(rule: RuleBlock, mention: StoredMention, setting: Setting) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from ruling_kit import analysed, mention
 
 from crawler.config import Bounds, RuleBlock, Then, UrgentIf
-from crawler.model import Author, EntityKind, MentionStatus, Priority
+from crawler.model import Author, EntityKind, Intent, MentionStatus, Priority
 from crawler.stages.ruling import Setting, rule_on
 
 ANY = RuleBlock("any", when=())
@@ -141,7 +141,31 @@ def test_a_reviewing_rule_takes_the_unsure_too() -> None:
 
 def test_words_that_complain_under_a_calm_tone_are_seen() -> None:
     assert outcome(USUAL, analysis=analysed(0.2, complaint=0.9)) == ("usual", REVIEW)
-    assert outcome(USUAL, analysis=analysed(0.05, complaint=0.9, positive=0.9))[1] is IGNORED
+    assert outcome(USUAL, analysis=analysed(0.05, complaint=0.9, positive=0.9)) == ("usual", REVIEW)
+
+
+def test_words_that_praise_under_a_negative_tone_are_seen() -> None:
+    thanks = replace(analysed(0.9), intent=Intent.PRAISE)
+    assert outcome(USUAL, analysis=thanks) == ("usual", REVIEW)
+    assert outcome(USUAL, analysis=replace(thanks, flags=("legal",)))[1] is TICKETED
+    assert outcome(USUAL, analysis=replace(thanks, model="person: correction 1"))[1] is TICKETED
+
+
+@pytest.mark.parametrize(
+    ("dear", "negative", "expected"),
+    [(1.0, 0.29, IGNORED), (1.5, 0.29, REVIEW), (1.5, 0.19, IGNORED), (5.0, 0.07, REVIEW), (5.0, 0.05, IGNORED)],
+)
+def test_the_dearer_a_missed_complaint_the_lower_doubt_begins(
+    dear: float, negative: float, expected: MentionStatus
+) -> None:
+    found = mention(analysis=analysed(negative, 0.0))
+    assert rule_on(found, (USUAL,), None, Setting(dear=dear))[1].status is expected
+
+
+def test_a_rule_that_wants_praise_knows_no_missed_complaint() -> None:
+    rule = RuleBlock("thanks", when=("positive",))
+    found = mention(analysis=analysed(0.0, 0.0, positive=0.25))
+    assert rule_on(found, (rule,), None, Setting(dear=5.0))[1].status is IGNORED
 
 
 def test_without_an_analysis_a_rule_on_tone_doubts_and_one_on_stars_decides() -> None:
