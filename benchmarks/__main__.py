@@ -6,17 +6,19 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, deliveries, forms, matching, memory, recrawl, stream
+from benchmarks import crawl, deliveries, feeds, forms, matching, memory, recrawl, stream, tone
 from benchmarks.row import Row
 
 ALL = {
     "crawl": crawl.run,
     "recrawl": recrawl.run,
+    "feeds": feeds.run,
     "memory": memory.run,
     "matching": matching.run,
     "forms": forms.run,
     "stream": stream.run,
     "deliveries": deliveries.run,
+    "tone": tone.run,
 }
 
 

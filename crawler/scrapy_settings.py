@@ -11,6 +11,8 @@ from typing import Any
 BOT_NAME = "mention-crawler"
 SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders"
+# Presets are kinds too, and no modules.
+SPIDER_LOADER_CLASS = "spiders.loader.KindLoader"
 
 # Who we are. The host of the child adds the contact of the config: "mention-crawler/0.1 (+https://…)".
 USER_AGENT = "mention-crawler/0.1"

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from crawler.model import Post, PostOutcome, Source, Verdict
 from spiders import api_answer, polite
 from spiders.api_answer import Unreadable
+from spiders.api_login import Login, header_of, login_request, why_not
 from spiders.api_post import Mapper
 from spiders.api_requests import askings, first_values, following, recovered, request_of, with_parameter
 from spiders.api_settings import OURS, ApiSettings, Deeper, Route, Shape
@@ -67,6 +69,7 @@ class ApiSpider(SourceSpider):
         super().__init__(source, **kwargs)
         self._read_one: tuple[Response, _Answer] | None = None
         self._asked_deeper = 0
+        self._token: str | None = None
 
     def _adopt(self, source: Source) -> None:
         super()._adopt(source)
@@ -286,6 +289,11 @@ class ApiSpider(SourceSpider):
         finding, _ = api_answer.trouble_in(answer.data, self.settings_.errors, response.url)
         if finding or posts:
             return None if finding and finding.verdict is Verdict.BLOCKED and self._other_way(response) else finding
+        if answer.items and (said := api_answer.error_in(answer.data)):
+            return api_answer.of_error(response, said)
+        if noise := api_answer.noise_before(response.body):
+            why = f"{response.url}: no posts, and the server's program complains: {noise}"
+            return Finding(Verdict.FAILED, f"{why}; it is tried again at the next run")
         if not answer.items:
             return self._of_no_list(response, answer)
         return Verdict.OK if self._fairly_empty(response, answer) and not self._drops else None
@@ -332,6 +340,65 @@ class ApiSpider(SourceSpider):
 
     # ---- politeness and errors -------------------------------------------------------------------------------------
 
+    async def start(self) -> AsyncIterator[Any]:
+        """The token first, where the API wants one and there is something to log in with."""
+        if self._login is None:
+            async for request in super().start():
+                yield request
+        else:
+            yield self._login_first(None)
+
+    @property
+    def _login(self) -> Login | None:
+        login = self.settings_.login
+        return login if login is not None and login.wanted else None
+
+    def _login_first(self, then: Request | None) -> Request:
+        assert self._login is not None
+        request = login_request(self._login, self.settings_.url)
+        request.meta["then"] = then
+        return request.replace(callback=self._logged_in, errback=self.failed)
+
+    async def _logged_in(self, response: Response) -> AsyncIterator[Any]:
+        """Takes the token; the answer itself, which is a secret, goes nowhere."""
+        assert self._login is not None
+        self._note(fetched=1)
+        self._token = header_of(self._login, response)
+        then: Request | None = response.meta["then"]
+        if self._token is None:
+            worse = Verdict.BLOCKED if response.status in (400, 401, 403) else Verdict.FAILED
+            self._found(Finding(worse, f"{why_not(response)}; correct the login of the source"))
+        elif then is not None:
+            yield self._carrying(then)
+        else:
+            async for request in super().start():
+                yield request
+
+    def _carrying(self, request: Request) -> Request:
+        """The request with what proves who asks; nothing of it goes to hosts that the config does not name."""
+        if urlsplit(request.url).netloc not in self._hosts:
+            headers = {name: value for name, value in request.headers.items() if name.decode() not in self._proofs}
+            return request.replace(headers=headers) if len(headers) < len(request.headers) else request
+        url = request.url
+        for name, secret in self.settings_.secrets.items():
+            url = with_parameter(url, name, secret.get_secret_value())
+        if self._token is not None:
+            request.headers["Authorization"] = self._token
+        return request if url == request.url else request.replace(url=url)
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        """Where the config itself asks."""
+        settings = self.settings_
+        routes = [*settings.otherwise, *settings.deeper, *([settings.ask] if settings.ask else [])]
+        said = [settings.url, settings.path, *(route.path for route in routes)]
+        return frozenset(urlsplit(one).netloc for one in said if "://" in one)
+
+    @cached_property
+    def _proofs(self) -> frozenset[str]:
+        """Names of the headers of the config, as Scrapy writes them."""
+        return frozenset({"Authorization", *(name.title() for name in self.settings_.headers)} - {"Accept"})
+
     async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Any]:
         """As everywhere, but secret parameters never leave the request, and what the API asks for is waited."""
         response = self._masked(response)
@@ -369,6 +436,11 @@ class ApiSpider(SourceSpider):
         if response.meta.get("ask"):
             # A place without rules of its own: the usual order of ways.
             return [self._prepared(request, 0) for request in self._asked(None)]
+        if response.status == 401 and self._login is not None and not response.meta.get("again") and response.request:
+            # A token lives for an hour or two; a second refusal is a refusal.
+            again = response.request.replace(url=self._without_secrets(response.request.url))
+            again.meta["again"] = True
+            return [self._login_first(again)]
         data = self._answer(response).data
         named, wait = api_answer.trouble_in(data, self.settings_.errors, response.url)
         # What asks to be waited for is no closed way: another one would hide it.
@@ -387,10 +459,7 @@ class ApiSpider(SourceSpider):
     def _prepared(self, request: Request, depth: int, resume: bool = True) -> Request:
         # A list of posts is no deeper than its first page, whatever was asked before it.
         prepared = super()._prepared(request, 0 if "asking" in request.meta else depth, resume=False)
-        url = prepared.url
-        for name, secret in self.settings_.secrets.items():
-            url = with_parameter(url, name, secret.get_secret_value())
-        return prepared if url == prepared.url else prepared.replace(url=url)
+        return self._carrying(prepared)
 
     def _masked(self, response: Response) -> Response:
         url = self._without_secrets(response.url)

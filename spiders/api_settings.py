@@ -18,6 +18,7 @@ PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 # Filled in for each request; a preset's settings and the names of `each` must be other words.
 OURS = ("since", "page", "offset", "cursor", "size")
 Scalar = str | int | float | bool
+Value = plugins.SecretText | int | bool | None
 
 
 class Shape(plugins.Settings):
@@ -130,6 +131,31 @@ class Trouble(plugins.Settings):
     wait: JsonPath | Seconds | None = Field(None, description="Seconds to stay away, or where they stand.")
 
 
+class Basic(plugins.Settings):
+    """Name and password of an app, sent as RFC 7617 says."""
+
+    user: str = Field(description="Name, or id of the app.", examples=["ladna-app"])
+    password: plugins.Secret = Field(description="Password of the app.", examples=["${APP_SECRET}"])
+
+
+class Login(plugins.Settings):
+    """A request whose answer holds the token that all others carry. Without anything to show it is not made."""
+
+    path: str = Field(description="Address, whole or below `url`.", examples=["/api/v1/access_token"])
+    basic: Basic | None = Field(None, description="Name and password of an app.")
+    form: dict[str, Value] | None = Field(None, description="What is posted as a form.")
+    body: dict[str, Value] | None = Field(None, description="What is posted as JSON.")
+    needs: tuple[str, ...] = Field((), description="Without these in form or body nobody can log in.")
+    token: JsonPath = Field("access_token", description="Where the token stands in the answer.")
+    scheme: Literal["Bearer", "Token", "OAuth", "bearer"] = Field("Bearer", description="What stands before it.")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to log in with."""
+        said = {**(self.form or {}), **(self.body or {})}
+        return self.basic is not None or bool(self.needs and all(said.get(name) for name in self.needs))
+
+
 class ApiSettings(SourceSettings):
     """Settings of `api`."""
 
@@ -153,6 +179,7 @@ class ApiSettings(SourceSettings):
     overlap: Seconds = Field(3600.0, description="How far behind the newest known post a walk goes on.")
     order: Literal["newest", "oldest"] = Field("newest", description="Which posts stand first.")
     errors: tuple[Trouble, ...] = Field((), description="Errors that come as answers.")
+    login: Login | None = Field(None, description="A request for the token that all others carry.")
     backoff: JsonPath | None = Field(None, description="Seconds to wait before the next request, in the answer.")
     threads: int = Field(20, ge=0, le=500, description="How many single items one run asks for.")
     prefix: str = Field("", description="What stands before the JSON.")

@@ -1,4 +1,4 @@
-"""Source kind `file`: what other tools exported: CSV, JSON lines or mbox, read on from where the last run ended."""
+"""Source kind `file`: what other tools exported (CSV, JSON, JSON lines, mbox), read on from its last end."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from spiders.verdicts import Finding
 
 ROWS = 500
 CHUNK = 4 * MIB
+MOST_JSON = 256 * MIB
 HEAD = 4096
 _FROM = re.compile(rb"^From [^\n]{0,500}\d{4}[^\n]{0,40}$")
 # What exports call the parts of a post, the commonest first.
@@ -51,7 +52,9 @@ class FileSettings(SourceSettings):
 
     url: str = Field("", description="Made of `path`.", json_schema_extra={"readOnly": True})
     path: str = Field(description="The file.", examples=["/srv/exports/reviews.csv"])
-    format: Literal["auto", "csv", "jsonl", "mbox"] = Field("auto", description="By the name of the file when auto.")
+    format: Literal["auto", "csv", "jsonl", "json", "mbox"] = Field(
+        "auto", description="By the name of the file when auto."
+    )
     encoding: str | None = Field(None, description="Of CSV; found by itself.", examples=["windows-1251"])
     fields: dict[str, str] = Field(
         {}, description="Columns (JMESPath) that are not found by their names.", examples=[{"text": "Comment_Body"}]
@@ -85,7 +88,7 @@ class FileSpider(SourceSpider):
 
     kind = "file"
     html = False
-    proved = "formats are fixed: CSV (RFC 4180), JSON lines, mbox"
+    proved = "formats are fixed: CSV (RFC 4180), JSON, JSON lines, mbox"
     notes = "Nothing is fetched. The file must be readable for the service."
     can = ("threads", "edits")
     Settings = FileSettings
@@ -100,6 +103,8 @@ class FileSpider(SourceSpider):
         except OSError as error:
             why = f"{path}: cannot be read: {error.strerror or error}; correct `path`, or let the service read it"
             self._found(Finding(Verdict.FAILED, why))
+        except ValueError as error:
+            self._found(Finding(Verdict.FAILED, f"{path}: {error}"))
         nothing: tuple[Request, ...] = ()
         for request in nothing:  # a file needs no request, and still this is an iterator of them
             yield request
@@ -142,9 +147,9 @@ class FileSpider(SourceSpider):
         if self.settings_.format != "auto":
             return self.settings_.format
         suffix = Path(self.settings_.path).suffix.lower()
-        return {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".mbox": "mbox", ".mbx": "mbox"}.get(
-            suffix, "csv"
-        )
+        if suffix == ".json":
+            return _json_form(self.settings_.file())
+        return {".jsonl": "jsonl", ".ndjson": "jsonl", ".mbox": "mbox", ".mbx": "mbox"}.get(suffix, "csv")
 
 
 def _head(path: Path, length: int = HEAD) -> str:
@@ -152,8 +157,54 @@ def _head(path: Path, length: int = HEAD) -> str:
         return hashlib.blake2b(file.read(length), digest_size=8).hexdigest()
 
 
+def _json_form(path: Path) -> str:
+    """`jsonl` where the first line is a document of its own, `json` where it is the beginning of one."""
+    try:
+        with path.open("rb") as file:
+            first = next((line for line in iter(lambda: file.readline(CHUNK), b"") if line.strip()), b"")
+            more = bool(file.read(1))
+        data = json.loads(first.decode("utf-8-sig", "replace"))
+    except (OSError, ValueError, RecursionError):
+        return "json"
+    return "jsonl" if isinstance(data, dict) and (more or not _list_in(data)) else "json"
+
+
+def _list_in(data: dict[str, Any]) -> list[Any] | None:
+    """The list of objects that an object carries, such as {"items": [...]}."""
+    return next((value for value in data.values() if isinstance(value, list) and value and _all_objects(value)), None)
+
+
+def _all_objects(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _json_pieces(path: Path) -> Iterator[tuple[bytes, int]]:
+    """One JSON document cut into lines. Only behind the last of them it counts as read: a list grows in its middle."""
+    size = path.stat().st_size
+    if size > MOST_JSON:
+        raise ValueError(f"{size >> 20} MiB in one JSON document: write it as JSON lines")
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"this is no JSON ({error}): is it still being written?") from None
+    found = data if isinstance(data, list) else [data]
+    if isinstance(data, dict) and (inner := _list_in(data)) is not None:
+        found = inner
+    rest = [json.dumps(row, ensure_ascii=False) for row in found if isinstance(row, dict)]
+    while rest:
+        piece, rest = rest[:ROWS], rest[ROWS:]
+        yield "".join(f"{line}\n" for line in piece).encode("utf-8", "surrogatepass"), 0 if rest else size
+
+
 def pieces(path: Path, form: str, offset: int) -> Iterator[tuple[bytes, int]]:
-    """Pieces of a file that hold whole rows, each with the place where it ends. Of CSV each begins with the header."""
+    """Pieces of a file that hold whole rows, each with the place where it ends. Of CSV each begins with the header.
+
+    Raises OSError, and ValueError for a JSON document that is none.
+    """
+    if form == "json":
+        if offset != path.stat().st_size:
+            yield from _json_pieces(path)
+        return
     with path.open("rb") as file:
         header = b"".join(next(_records(file, form), [])) if form == "csv" else b""
         if offset > file.tell() or form != "csv":
@@ -195,7 +246,7 @@ def _records(file: Any, form: str) -> Iterator[list[bytes]]:
 
 def rows(body: bytes, form: str, drop: Any, encoding: str | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a piece as mappings; what is none goes to `drop` with a reason."""
-    if form == "jsonl":
+    if form in ("jsonl", "json"):
         yield from _json_rows(body, drop)
     elif form == "mbox":
         yield from _mails(body)

@@ -26,6 +26,7 @@ _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _COUNT = re.compile(r"(\d{1,3}(?:[ \u00a0,.]\d{3})+|\d{1,15}(?:[.,]\d{1,3})?)\s?([KkMmBbКкМмТт]?)")
 _SCALE = {"k": 1e3, "к": 1e3, "т": 1e3, "m": 1e6, "м": 1e6, "b": 1e9, "": 1.0}
 _LONGEST = 400_000
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Databases count no further.
 _MOST = 1e18
 
@@ -79,7 +80,7 @@ class _Functions(functions.Functions):  # type: ignore[misc]
         words = [word(value) for value in values]
         if not isinstance(template, str) or not all(words) or template.count("{}") != len(words):
             return None
-        return template.format(*(quote(said or "", safe="@:~,!") for said in words))
+        return template.format(*(_quoted(said or "") for said in words))
 
     @functions.signature(ANY, ANY)  # type: ignore[untyped-decorator]
     def _func_match(self, pattern: Any, value: Any) -> str | None:
@@ -112,10 +113,22 @@ class _Functions(functions.Functions):  # type: ignore[misc]
         """The first object of a list whose `key` has the value; an object of objects is looked through too."""
         if isinstance(items, dict):
             items = list(items.values())
+        wanted = word(value) or object()
         for item in items if isinstance(items, list) else ():
-            if isinstance(item, dict) and value is not None and item.get(key) == value:
+            # Numbers come as words from some servers.
+            if (
+                isinstance(item, dict)
+                and value is not None
+                and (item.get(key) == value or word(item.get(key)) == wanted)
+            ):
                 return item
         return None
+
+
+def _quoted(said: str) -> str:
+    """Percent-encoded once: some servers give parts of addresses encoded already."""
+    encoded = "%" in said and not _BAD_PERCENT.search(said)
+    return quote(said, safe="@:~,!%" if encoded else "@:~,!")
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
@@ -132,7 +145,8 @@ class Path:
         """The value, or None when the data is of another shape than the expression thinks."""
         try:
             return self._parsed.search(data, options=_OPTIONS)
-        except jmespath.exceptions.JMESPathError:
+        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, OverflowError, RecursionError):
+            # The library compares a text with a number by Python's own rules, which raise.
             return None
 
 

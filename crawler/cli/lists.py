@@ -251,6 +251,15 @@ def alerts_list(
     )
 
 
+@alerts.command("show")
+def alerts_show(number: RowId, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """One alert, by its number in `alerts list --json`; of a source also what is usual and its last good answer."""
+    from crawler.app import App
+    from crawler.app.views import alert_whole
+
+    _whole(alert_whole(App.load(config), number), as_json)
+
+
 @sinks.command("list")
 def sinks_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Sinks with what each can do and what waits."""

@@ -24,6 +24,8 @@ class Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.site.answer(self)  # type: ignore[attr-defined]
 
+    do_POST = do_GET
+
     def log_message(self, *_: Any) -> None:
         """Tests read `asked` instead."""
 

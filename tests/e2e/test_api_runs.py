@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,3 +245,71 @@ def test_the_rules_of_the_place_choose_the_way(site: RoughSite) -> None:
     nowhere = {**job(site, path="/closed", ask=ask), "name": "nowhere"}
     [told] = run(nowhere)
     assert (told["verdict"], "leave no way" in told["error"]) == ("blocked", True), told["error"]
+
+
+class Gate:
+    """Gives tokens for an app's name and password, and lets only the newest one in; `lives` answers a token."""
+
+    def __init__(self, site: RoughSite, api: ApiDouble, lives: int = 1000) -> None:
+        self.site, self.lives, self.given, self.left = site, lives, 0, 0
+        self.said: list[str] = []
+        self.inner = site.routes["/api/posts*"]
+        site.routes |= {"/token": self.give, "/api/posts*": self.let}
+
+    def give(self, request: Any) -> None:
+        body = request.rfile.read(int(request.headers["content-length"])).decode()
+        self.said.append(f"{request.headers['authorization']} {body}")
+        if request.headers["authorization"] != "Basic YXBwOmh1c2gtaHVzaA==":
+            request.send('{"error": "invalid_client"}', "application/json", status=401)
+            return
+        self.given, self.left = self.given + 1, self.lives
+        request.send(json.dumps({"access_token": f"very-hush-{self.given}"}), "application/json")
+
+    def let(self, request: Any) -> None:
+        if request.headers["authorization"] != f"Bearer very-hush-{self.given}" or not self.left:
+            request.send('{"error": "expired"}', "application/json", status=401)
+            return
+        self.left -= 1
+        self.inner(request)
+
+
+def login(site: RoughSite, password: str = "hush-hush") -> dict[str, Any]:
+    basic = {"user": "app", "password": password}
+    return {"path": f"{site.url}/token", "basic": basic, "form": {"grant_type": "client_credentials"}}
+
+
+def test_a_token_is_fetched_carried_and_fetched_again(site: RoughSite) -> None:
+    """A token that lives for two answers: each refusal leads to a new one, nothing is lost, nothing secret is kept."""
+    api = ApiDouble(site, "cursor")
+    gate = Gate(site, api, lives=2)
+    api.say(*range(1, 48))
+    [told] = run(job(site, "cursor", login=login(site)))
+    assert (told["verdict"], set(told["ids"])) == ("ok", ids(range(1, 48)))
+    assert gate.given == 3 and "grant_type=client_credentials" in gate.said[0]
+    assert "hush" not in json.dumps(told)
+
+
+def test_a_login_that_is_refused_is_told(site: RoughSite) -> None:
+    api = ApiDouble(site, "page")
+    Gate(site, api)
+    api.say(1)
+    [told] = run(job(site, login=login(site, "wrong-one")))
+    assert (told["verdict"], told["new"]) == ("blocked", 0)
+    assert "login was refused with status 401: invalid_client" in told["error"] and "wrong-one" not in told["error"]
+
+
+def test_what_proves_who_we_are_goes_nowhere_else(site: RoughSite) -> None:
+    """The answer leads its next page to a host that the config does not name."""
+    api, other = ApiDouble(site, "next"), RoughSite()
+    try:
+        api.say(1)
+        elsewhere = other.url.replace("127.0.0.1", "127.0.0.9")
+        site.routes["/api/posts*"] = lambda request: request.send(
+            json.dumps({"posts": [{"id": 1, "html": "x"}], "more": True, "next": f"{elsewhere}/steal"}),
+            "application/json",
+        )
+        run(job(site, "next", secrets={"key": "hush-1"}, headers={"X-Key": "hush-2", "Authorization": "Token hush-3"}))
+        assert all("hush" not in path for path in other.asked)
+        assert all("hush" not in str(headers) for headers in other.headers.values())
+    finally:
+        other.close()

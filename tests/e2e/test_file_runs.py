@@ -54,3 +54,21 @@ def test_a_line_separator_within_a_text_ends_no_row(tmp_path: Path) -> None:
     path.write_text('{"id": 1, "text": "one\u2028two"}\n{"id": 2, "text": "three\u0085"}\n', "utf-8", newline="")
     [told] = run(job(path))
     assert (told["verdict"], told["new"], told["dropped"]) == ("ok", 2, 0)
+
+
+def test_one_json_document_is_read_as_rows(tmp_path: Path) -> None:
+    """A list over many lines, or within an object; a file that grew is read again, each post once."""
+    path = tmp_path / "posts.json"
+    posts = [{"id": n, "text": f"Post {n}"} for n in range(1100)]
+    path.write_text(json.dumps(posts, indent=1), "utf-8")
+    wrapped = tmp_path / "wrapped.json"
+    wrapped.write_text(json.dumps({"total": 3, "items": posts[:3]}), "utf-8")
+    half = tmp_path / "half.json"
+    half.write_text(json.dumps(posts[:3], indent=1)[:40], "utf-8")
+    first, again, inner, broken = run(
+        job(path), job(path), {**job(wrapped), "name": "wrapped"}, {**job(half), "name": "half"}
+    )
+    assert (first["verdict"], first["new"], len(first["documents"])) == ("ok", 1100, 3)
+    assert (again["verdict"], again["documents"]) == ("ok", [])
+    assert (inner["verdict"], inner["new"]) == ("ok", 3)
+    assert broken["verdict"] == "failed" and "still being written" in broken["error"]
