@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from crawler import config as config_room
 from crawler.app import App
+from crawler.app.packs import chosen
+from crawler.app.source_text import add_sources
 from crawler.errors import ConfigError, NotFound, Problem
 
 FILE_NAME = "mention-crawler.yaml"
 SCHEMA_NAME = "mention-crawler.schema.json"
 
 
-def init(folder: Path, brand: str) -> Path:
-    """Write config and schema into `folder` and create the database; an existing config is never overwritten."""
+def init(folder: Path, brand: str, packs: Sequence[str] = ()) -> Path:
+    """Write config and schema into `folder` and create the database; an existing config is never overwritten.
+
+    `packs` are names of ready blocks that go into it. Raises NotFound for a file that is there, or an unknown pack.
+    """
+    blocks = chosen(packs, [brand]) if packs else []
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     if path.exists():
         raise NotFound(f"{path} is already there; remove it first, or run `init` in another folder")
     path.write_text(config_room.starter(brand), encoding="utf-8")
+    if blocks:
+        add_sources(path, blocks)
     app = App.load(str(path))
     (folder / SCHEMA_NAME).write_text(json.dumps(_schema(app), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     app.store_created()

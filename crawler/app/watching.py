@@ -128,8 +128,12 @@ def _in_other_script(name: str) -> str | None:
 
 def _tags(words: Iterable[str]) -> list[str]:
     """Words as hashtags: without blanks, with capitals where words begin."""
-    tags = ("".join(part[:1].upper() + part[1:] for part in _letters(word).split()) for word in words)
-    return list(dict.fromkeys(tag for tag in tags if tag))
+    return [tag for tag in dict.fromkeys(map(tag_of, words)) if tag]
+
+
+def tag_of(word: str) -> str:
+    """A name as people write it behind a #: `Ladna Pay` is LadnaPay."""
+    return "".join(part[:1].upper() + part[1:] for part in _letters(word).split())
 
 
 def _letters(word: str) -> str:

@@ -40,11 +40,14 @@ def _root(
 def init(
     folder: FolderArgument = Path(),
     brand: Annotated[str, typer.Option("--brand", help="The brand to watch.")] = "My Brand",
+    pack: Annotated[
+        list[str] | None, typer.Option("--pack", help="Ready sources: `sources packs` lists them. May be given again.")
+    ] = None,
 ) -> None:
     """Write a commented mention-crawler.yaml with its schema beside it, and create the database."""
     from crawler.app.setting_up import init as make
 
-    path = make(folder, brand)
+    path = make(folder, brand, pack or ())
     say(f"wrote {path}\nnext: edit it, then  mention-crawler check   ·   mention-crawler crawl")
 
 
