@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, corrections, crawl, discover, lists, model, redo, report, review, rules, watch
+from crawler.cli import admin, corrections, crawl, discover, lists, model, packs, redo, report, review, rules, watch
 
 app = typer.Typer(
     name="mention-crawler",
@@ -24,3 +24,4 @@ rules.add_to(app)
 report.add_to(app)
 watch.add_to(app)
 discover.add_to(app)
+packs.add_to(lists.sources)
