@@ -141,6 +141,7 @@ def _restart(folder: Path, path: Path) -> Row:
             f"sinks: [{{name: {SINK}, kind: webhook, url: '{address}', lookup_url: '{address}/{{key}}'}}]\n",
             encoding="utf-8",
         )
+        _take_over(config)
         command = [sys.executable, "-c", _COMMAND, "run", "--config", str(config)]
         began = time.time()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -151,6 +152,16 @@ def _restart(folder: Path, path: Path) -> Row:
             process.wait(60)
     what = f"the service, {WAITING} waiting"
     return Row("restart to the first delivery", f"{first - began:.1f} s", what, None, "5 s")
+
+
+def _take_over(config: Path) -> None:
+    """The service that fell had this config in force."""
+    from crawler.app import App
+    from crawler.app.syncing import sync
+
+    app = App.load(str(config))
+    sync(app)
+    app.close()
 
 
 def _first(address: str, deadline: float) -> float:

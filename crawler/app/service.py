@@ -32,6 +32,8 @@ RELOAD_EVERY = 1.0
 WATCH_EVERY = 3.0
 ABANDONED_EVERY = 3.0
 SYNC_SECONDS = 45.0
+# The worker has begun by then: a look through a file that is in force must not take its processor away.
+FIRST_SYNC = 8.0
 PROCESS = "process:"
 WORKER_SILENCE = 120.0
 STREAM_SILENCE = 30.0
@@ -69,6 +71,7 @@ class ServiceParent:
         self.rung = threading.Event()
         self.clock = Ticker(self.rung.set)
         self.stopping = False
+        self.unsynced = False
         self.streams = False
         self.fallen: set[str] = set()
         self.raised: set[str] = set()
@@ -92,11 +95,19 @@ class ServiceParent:
         )
 
     def begin(self) -> None:
-        """Take the file over. Alerts about processes of a service that is gone are over: ours have not fallen yet."""
-        for alert in self.app.store.alerts.open():
+        """Take the file over. Alerts about processes of a service that is gone are over: ours have not fallen yet.
+
+        A file that is in force already need not be waited for: tickets that wait go out while it is looked through.
+        """
+        store = self.app.store
+        for alert in store.alerts.open():
             if alert.key.startswith(PROCESS):
                 self._clear(alert.key)
-        self.sync()
+        self.unsynced = store.config.text(store.config.version()) == self.app.config.text
+        if self.unsynced:
+            self.due["sync"] = time.monotonic() + FIRST_SYNC
+        else:
+            self.sync()
         self.clock.start()
         logger.info("serving %s", self.path)
 
@@ -108,6 +119,8 @@ class ServiceParent:
         try:
             if self._every("reload", RELOAD_EVERY):
                 self._reload()
+            if self.unsynced and self._every("sync", FIRST_SYNC):
+                self.sync()
             if self._every("renew", LEASE / 6) and self.runs:
                 self.app.store.sources.renew(list(self.runs), self.app.owner, LEASE)
             if self._every("streams", STREAMS_EVERY):
@@ -131,6 +144,7 @@ class ServiceParent:
 
     def sync(self) -> None:
         """Bring rows into step with the file, in a short process that may import Scrapy. A bad file changes nothing."""
+        self.unsynced = False
         answer = errand(sync_main, (self.path,), SYNC_SECONDS)
         if isinstance(answer, str):
             self._alert("config", f"the config could not be taken over: {answer}")
