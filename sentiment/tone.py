@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ import numpy.typing as npt
 
 from crawler.errors import ModelUnavailable
 from sentiment import intent
+from sentiment.broken import demand_room, guarded, said
 from sentiment.cues import version
+from sentiment.onnx_folder import session_of
 from sentiment.prepare import TARGET_MARK, views
+from sentiment.temperature import softmax as softmax
 from sentiment.voter import Voter
 
 LABELS: Final = ("negative", "neutral", "positive")
 MAX_PIECES: Final = 128
+MAX_VOTER: Final = 64 << 20  # bytes, unpacked
 DEFAULT_FOLDER: Final = Path(__file__).parent / "model"
 FIX: Final = "reinstall the package, or train anew with `python -m sentiment.train`"
 
@@ -77,7 +82,7 @@ def verify(folder: Path) -> str:
         content = json.loads(raw)
         name, files = str(content["name"]), dict(content["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"tone model: {manifest}: {_say(error)}; {FIX}") from error
+        raise ModelUnavailable(f"tone model: {manifest}: {said(error)}; {FIX}") from error
     for file, entry in files.items():
         _verify_file(folder / file, entry)
     return f"{name}@{hashlib.sha256(raw).hexdigest()[:8]}"
@@ -88,13 +93,17 @@ def _verify_file(path: Path, entry: Any) -> None:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         wanted = str(entry["sha256"])
     except (OSError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"tone model: {path}: {_say(error)}; {FIX}") from error
+        raise ModelUnavailable(f"tone model: {path}: {said(error)}; {FIX}") from error
     if found != wanted:
         raise ModelUnavailable(f"tone model: {path}: sha256 is {found[:12]}, manifest says {wanted[:12]}; {FIX}")
 
 
-def _say(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+def _demand_small(path: Path) -> None:
+    """A packed file says how large it grows: one that would fill the memory is not opened."""
+    with zipfile.ZipFile(path) as packed:
+        size = sum(item.file_size for item in packed.infolist())
+    if size > MAX_VOTER:
+        raise ValueError(f"unpacks to {size >> 20} MiB, at most {MAX_VOTER >> 20} are a voter's")
 
 
 class ToneModel:
@@ -104,18 +113,18 @@ class ToneModel:
         """Load `folder` (the built-in one by default) with `threads` for inference. Raises ModelUnavailable."""
         self.folder = folder or DEFAULT_FOLDER
         self.name = f"{verify(self.folder)}.{version()}"
-        part = "calibration.json"
-        try:
-            self.calibration = Calibration(**json.loads((self.folder / part).read_text("utf-8")))
-            part = "voter.npz"
-            self._voter = Voter.load(self.folder / part)
-            part = "tokenizer.json"
+        weights, voter = self.folder / "model.onnx", self.folder / "voter.npz"
+        with guarded(self.folder / "calibration.json", FIX):
+            self.calibration = Calibration(**json.loads((self.folder / "calibration.json").read_text("utf-8")))
+        with guarded(voter, FIX):
+            _demand_small(voter)
+            self._voter = Voter.load(voter)
+        with guarded(self.folder / "tokenizer.json", FIX):
             self._tokenizer = _load_tokenizer(self.folder)
             self._vocabulary: dict[str, int] = self._tokenizer.get_vocab()
-            part = "model.onnx"
-            self._session = _load_session(self.folder / part)
-        except Exception as error:  # the libraries raise classes of their own for a bad file
-            raise ModelUnavailable(f"tone model: {self.folder / part}: {_say(error)}; {FIX}") from error
+        with guarded(weights, FIX):
+            demand_room([weights])
+            self._session = session_of(weights)
         workers = threads or default_threads()
         self._pool = ThreadPoolExecutor(workers, "tone") if workers > 1 else None
         self.scores(["ok"], [None], ["en"])
@@ -135,7 +144,8 @@ class ToneModel:
             return np.empty((0, 3)), []
         calm = (_MARKS.sub(r"\1", text) for text in texts)
         shown = [views(text, target) for text, target in zip(calm, targets, strict=True)]
-        encoder = softmax(self._encode([view.encoder for view in shown]))
+        with guarded(self.folder / "model.onnx", FIX):
+            encoder = softmax(self._encode([view.encoder for view in shown]))
         voter = softmax(self._voter.logits([view.voter for view in shown], languages))
         marked = [TARGET_MARK in view.encoder for view in shown]
         words = [intent.leaning(view.encoder) for view in shown]
@@ -160,6 +170,8 @@ class ToneModel:
         pieces: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=MAX_PIECES)["input_ids"]
         # One post a run: int8 activations are scaled per run, so a batch would make scores depend on their neighbours.
         logits = list(self._pool.map(self._run, pieces)) if self._pool else [self._run(row) for row in pieces]
+        if any(row.shape != (1, len(LABELS)) for row in logits):
+            raise ModelUnavailable(f"tone model: {self.folder / 'model.onnx'}: gives {logits[0].shape} a text; {FIX}")
         return np.concatenate(logits)
 
     def _run(self, row: list[int]) -> npt.NDArray[np.float32]:
@@ -170,14 +182,6 @@ class ToneModel:
         return logits
 
 
-def softmax(logits: npt.NDArray[Any]) -> Probabilities:
-    """Row-wise, in float64."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    result: Probabilities = powers / powers.sum(axis=1, keepdims=True)
-    return result
-
-
 def _load_tokenizer(folder: Path) -> Any:
     # The hint about absent torch would end up among the program's own messages.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -185,13 +189,3 @@ def _load_tokenizer(folder: Path) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
-
-
-def _load_session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # posts run side by side instead, see ToneModel._encode
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_kit
 import pytest
 
 from crawler.errors import ModelUnavailable
@@ -20,7 +22,7 @@ from crawler.model import Tone
 from sentiment import Analyser
 from sentiment.cues import version
 from sentiment.prepare import LONG_TEXT, TARGET_MARK, WINDOW, mark_target, voter_text, window
-from sentiment.tone import DEFAULT_FOLDER, LABELS, ToneModel
+from sentiment.tone import DEFAULT_FOLDER, LABELS, MAX_VOTER, ToneModel
 
 pytestmark = pytest.mark.model
 
@@ -270,3 +272,30 @@ def _measure(truth: list[str], guess: list[str], measure: str) -> float:
             hit / truth.count(label) if measure == "recall" else 2 * hit / (truth.count(label) + guess.count(label))
         )
     return 100 * float(np.mean(values))
+
+
+# ---- what a signed folder may still do ----
+
+
+def test_a_voter_that_unpacks_into_gigabytes_is_not_opened(copied: Path) -> None:
+    with zipfile.ZipFile(copied / "voter.npz", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("weights.npy", b"\0" * (MAX_VOTER + 1))
+    _sign(copied)
+    with pytest.raises(ModelUnavailable, match=r"voter\.npz: ValueError: unpacks to 64 MiB"):
+        ToneModel(copied)
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        ({"table": [[0.0] * 2] * 24000}, r"gives \(1, 2\) a text"),
+        ({"table": [[0.0] * 3] * 24000, "inputs": ("input_ids",)}, "attention_mask"),
+        ({"table": [[0.0] * 3]}, "out of data bounds"),
+        ({"table": [[float("nan")] * 3] * 24000}, "gives NaN"),
+    ],
+)
+def test_weights_of_another_shape_are_refused_by_name(copied: Path, graph: dict[str, Any], says: str) -> None:
+    (copied / "model.onnx").write_bytes(onnx_kit.graph(**graph))
+    _sign(copied)
+    with pytest.raises(ModelUnavailable, match=rf"model\.onnx.*{says}"):
+        ToneModel(copied)
