@@ -203,7 +203,7 @@ def _disk(app: App) -> str:
 
 def _model(app: App) -> str:
     app.model.analyse(["ok"], [None])
-    return str(app.model.name)
+    return "; ".join([app.model.name, *app.model.notes])
 
 
 def _kinds(app: App) -> str:
