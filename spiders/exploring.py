@@ -78,6 +78,7 @@ class Task:
     most: int = MOST_REQUESTS
     only: tuple[Lead, ...] = ()
     pages: int = 1
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Explorer(SourceSpider):
@@ -200,7 +201,7 @@ class Explorer(SourceSpider):
     def _spider(self, lead: Lead) -> SourceSpider:
         kind = self.task.kinds[lead.kind]
         context = {"timezone": self.task.timezone}
-        settings = kind.Settings.model_validate(dict(lead.settings), context=context)
+        settings = self.task.made.get(lead.key) or kind.Settings.model_validate(dict(lead.settings), context=context)
         return kind(source=Source(self.source.name, lead.kind, settings))
 
     def _ask_for(self, trial: Trial, spider: SourceSpider, request: Request, depth: int) -> Iterator[Any]:

@@ -5,7 +5,7 @@ One bounded walk in a crawl child; what is proposed has shown real posts, read b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crawler.app import App
+from crawler.app.hosting import block_of
 from crawler.app.source_text import SourceText, slug
+from crawler.config import settings_of
 from crawler.errors import NotFound
 from crawler.model import Source
 
@@ -155,6 +157,14 @@ def name_of(lead: Lead) -> str:
     host = (parts.hostname or "").removeprefix("www.")
     path = " ".join(part for part in parts.path.split("/") if part and part not in ("feed", "rss", "rss.xml"))
     return slug(f"{host} {path}" if lead.kind == "feed" else f"{host} {lead.kind}" if lead.kind != "forum" else host)
+
+
+def _made(app: App | None, kinds: Mapping[str, Any], only: Sequence[Lead]) -> dict[str, Any]:
+    """Settings of configured sources, with their secrets looked up here, in the child."""
+    blocks = [(lead, block_of(lead.kind, lead.kind, lead.settings)) for lead in only if lead.kind in kinds]
+    return (
+        {lead.key: settings_of(block, kinds[lead.kind].Settings, app.config) for lead, block in blocks} if app else {}
+    )
 
 
 def _explore_main(

@@ -34,7 +34,7 @@ def discover(
     """Find out how a site can be read: feeds, sitemaps, forum programs, platforms; each is tried before it is told."""
     from crawler.app.discovering import discover as explore
 
-    app = _app(config, needed=save or bool(pick))
+    app = app_or_none(config, needed=save or bool(pick))
     if not as_json:
         say(f"looking at {url}: at most 25 requests, as polite as a crawl")
     found = explore(app, url, tuple(word or ()))
@@ -50,7 +50,7 @@ def discover(
     raise typer.Exit(_end(found, as_json, save or bool(pick)))
 
 
-def _app(config: str | None, needed: bool) -> App | None:
+def app_or_none(config: str | None, needed: bool) -> App | None:
     """The app of the config; none where there is no config and none is needed."""
     from crawler.app import App
     from crawler.errors import NotFound

@@ -1,0 +1,307 @@
+"""Recordings: one real answer with the posts that were read from it, so that a change of a platform shows itself.
+
+A recording is a folder `<kind>/<case>` of `source.yaml`, `response.json`, `response.body` and `expected.json`. What is
+written passes `_Scrubber`: no cookie, no authorisation and no secret of the config leaves the house in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from crawler.app import App
+from crawler.app.discovering import discover
+from crawler.app.kinds import spider_kinds
+from crawler.app.logs import secrets_of
+from crawler.app.naming import demand, unknown
+from crawler.app.source_text import SourceText, scalar, slug
+from crawler.errors import CrawlerError, NotFound, Permanent, Transient
+from crawler.model import Author, Document, Post, Source
+
+if TYPE_CHECKING:
+    from spiders.base import Reading, SourceSpider
+    from spiders.exploring import Trial
+
+FOLDER = "recordings"
+_HIDDEN = "SECRET"
+_HEADERS = re.compile(
+    r"content-(?:type|language)|etag|last-modified|link|retry-after|(?:x-)?rate-?limit-\S+|x-wp-total(?:pages)?", re.I
+)
+_PARAMETER = re.compile(
+    r"([?&;](?:[\w-]*(?:token|secret|passw\w*|api[_-]?key|signature)|key|sig|sid|session\w*|auth\w*)=)[^&#\s\"'<>]+",
+    re.I,
+)
+_USER = re.compile(r"(https?://)[^/\s@\"'<>]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `sources record` wrote."""
+
+    folder: Path
+    posts: int
+    verdict: str | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How one recording, or one live source, fares today: `state` is ok, unknown kind, or a verdict."""
+
+    what: str
+    kind: str
+    state: str
+    posts: int = 0
+    why: str = ""
+    online: bool = False
+
+    def as_row(self) -> dict[str, Any]:
+        """The stable shape of `sources selftest --json`."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+# --- writing
+
+
+def record(app: App, name: str, into: Path | None = None) -> Recorded:
+    """Fetch one answer of a configured source, or of an address, and keep it. Raises Transient without an answer."""
+    source = _source(app, name)
+    trial = _look(app, source)
+    if not trial.documents:
+        raise Transient(f"{source.name}: no answer to record: {trial.why or 'nothing came'}")
+    spider = _spider(app.spiders[source.kind], source)
+    read = [(_reading(spider, document), document) for document in trial.documents]
+    reading, document = max(read, key=lambda pair: len(pair[0].posts))
+    scrubber = _Scrubber(secrets_of(app.config))
+    return _written(scrubber.clean(document), source, into or app.config.path.parent / FOLDER, app, len(reading.posts))
+
+
+def _source(app: App, name: str) -> SourceText:
+    block = next((block for block in app.config.sources if block.name == name), None)
+    if block is not None:
+        demand("source kind", block.kind, app.spiders)
+        return SourceText(name, block.kind, block.raw)
+    if "://" not in name:
+        raise unknown("source (and it is no URL)", name, [block.name for block in app.config.sources])
+    found = discover(app, name)
+    if not found.proved:
+        said = "; ".join(found.notes) or "nothing there gives posts"
+        raise (Transient if found.network_failed else NotFound)(f"{name}: {said}")
+    return found.proved[0].source
+
+
+def _look(app: App, source: SourceText) -> Trial:
+    """The first answers of a source, fetched as a crawl would."""
+    from spiders.leads import Lead
+
+    url = str(source.settings.get("url") or "https://explored.invalid/")
+    found = discover(app, url, only=[Lead(source.kind, source.settings, "configured")])
+    if not found.proposals:
+        raise Transient(f"{source.name}: {'; '.join(found.notes) or 'no answer'}")
+    return found.proposals[0].trial
+
+
+def _written(document: Document, source: SourceText, into: Path, app: App, posts: int) -> Recorded:
+    folder = into / source.kind / slug(source.name)
+    spider = _spider(app.spiders[source.kind], source)
+    expected = as_json(_reading(spider, document))
+    if len(expected["posts"]) < posts:
+        raise Permanent(f"{source.name}: without its secrets the answer no longer reads the same; it is not kept")
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {"kind": source.kind, **source.settings}
+    (folder / "source.yaml").write_text("".join(f"{scalar(k)}: {scalar(v)}\n" for k, v in given.items()), "utf-8")
+    about = {"url": document.url, "status": document.status, "headers": dict(document.headers)}
+    _json(folder / "response.json", about | {"fetched_at": document.fetched_at.isoformat()})
+    (folder / "response.body").write_bytes(document.body)
+    _json(folder / "expected.json", expected)
+    return Recorded(folder, len(expected["posts"]), expected["verdict"], len(document.body))
+
+
+def _json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+class _Scrubber:
+    """Takes secrets out of an answer, in every spelling in which a server may have sent them back."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        spelled = {way(secret) for secret in secrets for way in (str, quote, quote_plus, _as_json)}
+        self.secrets = sorted(spelled, key=len, reverse=True)
+
+    def clean(self, document: Document) -> Document:
+        """The document as it may be kept."""
+        headers = {name: self.text(value) for name, value in document.headers.items() if _HEADERS.fullmatch(name)}
+        body = document.body
+        for secret in self.secrets:
+            for encoding in ("utf-8", "utf-16-le"):
+                body = body.replace(secret.encode(encoding), _HIDDEN.encode(encoding))
+        return Document(self.text(document.url), document.status, headers, body, document.fetched_at)
+
+    def text(self, text: str) -> str:
+        """A header or an address without secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, _HIDDEN)
+        return _USER.sub(r"\1", _PARAMETER.sub(rf"\1{_HIDDEN}", text))
+
+
+def _as_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+# --- reading
+
+
+def _spider(kind: type[SourceSpider], source: SourceText) -> SourceSpider:
+    """A spider for reading alone: secrets stay the references that they are."""
+    return kind(source=Source(source.name, source.kind, kind.Settings.model_validate(dict(source.settings))))
+
+
+def _reading(spider: SourceSpider, document: Document) -> Reading:
+    from spiders.answers import response_of
+
+    return spider.read(response_of(document))
+
+
+def as_json(reading: Reading) -> dict[str, Any]:
+    """A reading in the shape of `expected.json`: posts without what is unknown."""
+    return {
+        "posts": [_post(post) for post in reading.posts],
+        "dropped": len(reading.dropped),
+        "requests": [request.url for request in reading.requests],
+        "verdict": reading.finding.verdict.value if reading.finding else None,
+    }
+
+
+def _post(post: Post) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for each in fields(post):
+        value = getattr(post, each.name)
+        if isinstance(value, Author):
+            value = {part.name: said for part in fields(Author) if (said := getattr(value, part.name)) is not None}
+        if isinstance(value, datetime):
+            value = value.isoformat()
+        if value not in (None, {}, False) or each.name == "text":
+            shown[each.name] = value
+    return shown
+
+
+def shipped() -> Path:
+    """The recordings that come with the program: in the package, or beside it in a checkout."""
+    import spiders
+
+    package = Path(str(spiders.__file__)).parent
+    inside = package / FOLDER
+    return inside if inside.is_dir() else package.parent / "tests" / FOLDER
+
+
+def selftest(app: App | None, folders: Sequence[Path]) -> Iterator[Tested]:
+    """Read every recording again: the same posts must come of it."""
+    kinds = app.spiders if app else spider_kinds(Path("/nonexistent"))
+    for folder in folders:
+        for case in sorted(folder.glob("*/*/expected.json")):
+            yield _tested(case.parent, kinds)
+
+
+def _tested(folder: Path, kinds: Mapping[str, type[SourceSpider]]) -> Tested:
+    name, what = folder.parent.name, f"{folder.parent.name}/{folder.name}"
+    if name not in kinds:
+        return Tested(what, name, "unknown kind", why="the plug-in or preset of this kind is gone")
+    try:
+        expected = json.loads((folder / "expected.json").read_text("utf-8"))
+        seen = as_json(_reading(_spider(kinds[name], _recorded_source(folder, name)), _document(folder)))
+        wanted = dict(expected)
+    except (OSError, ValueError, KeyError, TypeError, CrawlerError) as error:
+        return Tested(what, name, "failed", why=f"the recording cannot be read: {' '.join(str(error).split())[:160]}")
+    posts = len(seen["posts"])
+    return (
+        Tested(what, name, "ok", posts) if seen == wanted else Tested(what, name, "changed", posts, _gap(wanted, seen))
+    )
+
+
+def _recorded_source(folder: Path, kind: str) -> SourceText:
+    from ruamel.yaml import YAML
+
+    given = YAML(typ="safe", pure=True).load((folder / "source.yaml").read_text("utf-8"))
+    return SourceText(folder.name, kind, {key: value for key, value in given.items() if key not in ("kind", "every")})
+
+
+def _document(folder: Path) -> Document:
+    about = json.loads((folder / "response.json").read_text("utf-8"))
+    when = datetime.fromisoformat(about["fetched_at"])
+    body = (folder / "response.body").read_bytes()
+    return Document(about["url"], int(about["status"]), dict(about["headers"]), body, when)
+
+
+def _gap(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    """The first thing that differs, in words."""
+    before, after = wanted.get("posts", []), seen["posts"]
+    if len(before) != len(after):
+        return f"{len(before)} posts were recorded, {len(after)} are read today"
+    for number, (old, new) in enumerate(zip(before, after, strict=True), 1):
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                return f"post {number}: {key} was {_short(old.get(key))} and is {_short(new.get(key))}"
+    other = next((key for key in ("verdict", "dropped", "requests") if wanted.get(key) != seen[key]), "")
+    return f"{other} was {_short(wanted.get(other))} and is {_short(seen.get(other))}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+# --- online
+
+
+def online(app: App, names: Sequence[str], folders: Sequence[Path]) -> Iterator[Tested]:
+    """Fetch one live answer of each configured source and compare its shape with what was recorded of its kind."""
+    for name in names:
+        demand("source", name, [block.name for block in app.config.sources])
+    for block in app.config.sources:
+        if not names or block.name in names:
+            yield _live(app, SourceText(block.name, block.kind, block.raw), folders)
+
+
+def _live(app: App, source: SourceText, folders: Sequence[Path]) -> Tested:
+    try:
+        demand("source kind", source.kind, app.spiders)
+        if app.spiders[source.kind].browser or source.kind == "file":
+            return Tested(source.name, source.kind, "ok", why="not looked at: it is read by `crawl` only", online=True)
+        trial = _look(app, source)
+    except CrawlerError as error:
+        return Tested(source.name, source.kind, "failed", why=str(error)[:200], online=True)
+    if not trial.posts:
+        state = trial.verdict.value if trial.verdict else "failed"
+        # A good answer without posts is a matter of what was asked, not of the platform's shape.
+        return Tested(source.name, source.kind, state, why=trial.why or "no posts", online=True)
+    lost = sorted(usual_fields(folders, source) - set(trial.filled()))
+    why = f"used to be filled and is empty now: {', '.join(lost)}" if lost else ""
+    return Tested(source.name, source.kind, "changed" if lost else "ok", len(trial.posts), why, online=True)
+
+
+def usual_fields(folders: Sequence[Path], source: SourceText) -> set[str]:
+    """Fields that every recorded post of this source had; where it was never recorded, every one of its kind."""
+    cases = [case for folder in folders for case in folder.glob(f"{source.kind}/*/expected.json")]
+    own = [case for case in cases if case.parent.name == slug(source.name)]
+    posts = [post for case in own or cases for post in _posts_of(case)]
+    return set.intersection(*(_filled(post) for post in posts)) if posts else set()
+
+
+def _posts_of(case: Path) -> list[dict[str, Any]]:
+    try:
+        posts = json.loads(case.read_text("utf-8"))["posts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [post for post in posts if isinstance(post, dict) and not post.get("deleted")]
+
+
+def _filled(post: Mapping[str, Any]) -> set[str]:
+    author = post.get("author") or {}
+    known = {name for name in ("published_at", "url", "platform_id", "rating") if post.get(name) is not None}
+    return known | ({"author"} if author.get("name") or author.get("handle") else set())

@@ -1,0 +1,108 @@
+"""`sources record` and `sources selftest`: what is kept of an answer, and what is said when a platform changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.app import recordings
+from crawler.app.recordings import selftest, shipped, usual_fields
+from crawler.app.source_text import SourceText
+from crawler.model import Document
+
+SECRET = 'p/s+s "w0rd" ключ'
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def clean(body: str = "", url: str = "https://api.example/", **headers: str) -> Document:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return recordings._Scrubber([SECRET, "hush-hush-1"]).clean(Document(url, 200, named, body.encode(), NOW))
+
+
+def test_no_secret_in_any_spelling_is_kept() -> None:
+    spelled = [SECRET, "p/s%2Bs%20%22w0rd%22%20%D0%BA%D0%BB%D1%8E%D1%87", json.dumps(SECRET), "x hush-hush-1 y"]
+    kept = clean("\n".join(spelled))
+    assert b"w0rd" not in kept.body and b"hush" not in kept.body
+    assert kept.body.count(b"SECRET") == 4
+
+
+def test_addresses_lose_keys_and_users_even_unknown_ones() -> None:
+    kept = clean(url="https://ann:pw@api.example/v1?q=tea&api_key=abc&page=2&access_token=xyz&monkey=1")
+    assert kept.url == "https://api.example/v1?q=tea&api_key=SECRET&page=2&access_token=SECRET&monkey=1"
+
+
+def test_only_headers_that_reading_needs_are_kept() -> None:
+    kept = clean(
+        content_type="text/html", Set_Cookie="sid=1", authorization="Bearer x", x_request_id="7", etag='"1"',
+        link='<https://api.example/?token=abc>; rel="next"', x_ratelimit_remaining="3", server="s",
+    )  # fmt: skip
+    assert kept.headers == {
+        "content-type": "text/html",
+        "etag": '"1"',
+        "link": '<https://api.example/?token=SECRET>; rel="next"',
+        "x-ratelimit-remaining": "3",
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One shipped recording, to be bent."""
+    shutil.copytree(shipped() / "hackernews" / "search_en", tmp_path / "hackernews" / "search_en")
+    return tmp_path
+
+
+def bend(folder: Path, name: str, change: Any) -> None:
+    path = folder / "hackernews" / "search_en" / name
+    path.write_text(json.dumps(change(json.loads(path.read_text("utf-8")))), "utf-8")
+
+
+def test_a_good_recording_is_ok(folder: Path) -> None:
+    [told] = selftest(None, [folder])
+    assert (told.state, told.kind, told.posts > 0) == ("ok", "hackernews", True)
+
+
+def test_what_is_read_otherwise_is_said(folder: Path) -> None:
+    def change(data: dict[str, Any]) -> dict[str, Any]:
+        data["posts"][0]["author"] = {"name": "somebody else"}
+        return data
+
+    bend(folder, "expected.json", change)
+    [told] = selftest(None, [folder])
+    assert (told.state, "post 1: author was" in told.why) == ("changed", True)
+    bend(folder, "expected.json", lambda data: {**data, "posts": data["posts"][1:]})
+    [told] = selftest(None, [folder])
+    assert "are read today" in told.why
+
+
+@pytest.mark.parametrize("name", ["response.json", "source.yaml", "response.body", "expected.json"])
+def test_a_recording_that_is_damaged_is_named_and_stops_no_other(folder: Path, name: str) -> None:
+    shutil.copytree(folder / "hackernews" / "search_en", folder / "hackernews" / "zz")
+    path = folder / "hackernews" / "search_en" / name
+    path.write_bytes(b"\xff{")
+    first, second = selftest(None, [folder])
+    assert (first.what, second.state) == ("hackernews/search_en", "ok")
+    assert first.state in ("failed", "changed")
+    assert first.why
+
+
+def test_a_kind_that_is_gone_is_said(folder: Path) -> None:
+    (folder / "hackernews").rename(folder / "nothing")
+    [told] = selftest(None, [folder])
+    assert told.state == "unknown kind"
+
+
+def test_fields_that_are_always_there_are_those_of_the_source_first(folder: Path) -> None:
+    any_of_kind = usual_fields([folder], SourceText("other", "hackernews", {}))
+    assert {"author", "published_at", "url", "platform_id"} <= any_of_kind
+    own = folder / "hackernews" / "mine"
+    own.mkdir()
+    (own / "expected.json").write_text(
+        '{"posts": [{"text": "a", "url": "https://x.example/"}, {"text": "", "deleted": true}]}'
+    )
+    assert usual_fields([folder], SourceText("Mine", "hackernews", {})) == {"url"}
+    assert usual_fields([folder], SourceText("x", "feed", {})) == set()
