@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, corrections, crawl, discover, lists, model, packs, redo, report, review, rules, watch
+from crawler.cli import admin, corrections, crawl, discover, lists, model, packs, recordings, redo, report, review, rules, watch
 
 app = typer.Typer(
     name="mention-crawler",
@@ -25,3 +25,4 @@ report.add_to(app)
 watch.add_to(app)
 discover.add_to(app)
 packs.add_to(lists.sources)
+recordings.add_to(lists.sources)
