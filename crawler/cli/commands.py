@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from crawler.cli import admin, corrections, crawl, discover, lists, model, packs, recordings, redo, report, review, rules, watch
+from crawler.cli import (
+    admin,
+    corrections,
+    crawl,
+    discover,
+    lists,
+    model,
+    packs,
+    recordings,
+    redo,
+    report,
+    review,
+    rules,
+    watch,
+)
 
 app = typer.Typer(
     name="mention-crawler",
