@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -57,6 +58,7 @@ class ForeignModel:
     def __init__(self, folder: Path, spec: ModelSpec, threads: int) -> None:
         """Raises ModelUnavailable naming the file, what is wrong with it and what to do."""
         self.folder, self._wording = folder, spec.wording
+        self._lock = threading.Lock()  # a tokenizer is set up anew for each call, and panics when two do it
         files = weight_files(folder)
         with guarded(folder / "config.json", FIX):
             self.config: dict[str, Any] = dict(json.loads((folder / "config.json").read_text("utf-8")))
@@ -106,7 +108,8 @@ class ForeignModel:
             for text, target in zip(texts, targets, strict=True)
         ]
         with guarded(self.folder, FIX):
-            parts, unread = windows(self._tokenizer, [text for text, _ in shown], self.limit)
+            with self._lock:
+                parts, unread = windows(self._tokenizer, [text for text, _ in shown], self.limit)
             logits = self._weights.logits([part for own in parts for part in own])
         if logits.shape[1] != len(self.labels.names):
             raise ModelUnavailable(

@@ -105,7 +105,7 @@ def chosen(names: list[str], shown: str) -> list[str]:
 
 
 def _compare(path: Path, told: Any) -> None:
-    wanted = (told.lfs or {}).get("sha256") if told.lfs else None
+    wanted = getattr(told.lfs, "sha256", None)
     if wanted and sha256(path) != wanted:
         path.resolve().unlink(missing_ok=True)
         raise Permanent(f"{path.name}: its sha256 is not what the hub says; it was removed, fetch it again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from crawler.errors import ModelUnavailable
 from sentiment import hub
@@ -13,6 +13,9 @@ from sentiment.spec import BUILTIN, ModelSpec
 
 if TYPE_CHECKING:
     from sentiment.tone import Probabilities
+
+
+_MANIFEST: Final = 1 << 20  # bytes of a manifest that are looked at
 
 
 class Scorer(Protocol):
@@ -59,14 +62,18 @@ def folder_of(spec: ModelSpec) -> Path | None:
 
 def is_ours(folder: Path) -> bool:
     """Whether our own recipe made the folder: a manifest, a linear voter beside the encoder."""
-    return (folder / "manifest.json").is_file() or (folder / "voter.npz").is_file()
+    manifest = folder / "manifest.json"
+    named = manifest.is_file() and b"voter.npz" in manifest.read_bytes()[:_MANIFEST]
+    return named or (folder / "voter.npz").is_file()
 
 
 def fingerprint(spec: ModelSpec) -> tuple[tuple[str, int, int], ...]:
     """(name, size, time) of every file of the model; changes when somebody mends it. Never raises."""
     try:
         folder = folder_of(spec)
-        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+        # Not deeper: the folder of the config may be named, with all its data beneath.
+        places = [folder, folder / "onnx"] if folder else []
+        files = sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.is_file())
         return tuple((path.name, (told := path.stat()).st_size, told.st_mtime_ns) for path in files)
     except (ModelUnavailable, OSError):
         return ()
