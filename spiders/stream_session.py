@@ -24,6 +24,8 @@ BATCH_FRAMES = 500
 BATCH_BYTES = 4 * 1024 * 1024
 KEPT_MARKS = 20_000
 STEADY = 30.0
+# The second share of its rewind that a stream is taken up before its place; the third is nothing.
+_LESS = 0.1
 # Of late messages no more than this many are remembered over a restart.
 KEPT_LATE = 200
 _LATE = timedelta(seconds=120)
@@ -116,7 +118,10 @@ class Session:
 
         All that was read is stored before it returns or raises.
         """
-        self._share = self._share / 2 if not self.progressed else 1.0 if self._lived >= STEADY else self._share
+        if not self.progressed:
+            self._share = _LESS if self._share > _LESS else 0.0
+        elif self._lived >= STEADY:
+            self._share = 1.0
         self.progressed, began = False, time.monotonic()
         frames = self._reader.listen(self._wire, {**self.cursor, SHARE: self._share})
         deadline = None if seconds is None else time.monotonic() + seconds

@@ -261,8 +261,6 @@ class _Events:
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that these bytes complete. Raises TooLong."""
-        if not self._begun and chunk:
-            self._begun, chunk = True, chunk.removeprefix(b"\xef\xbb\xbf")
         self._rest += chunk
         # A carriage return at the end may be half of a line end.
         held = self._rest.endswith(b"\r")
@@ -274,6 +272,8 @@ class _Events:
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def _line(self, line: bytes) -> ServerEvent | None:
+        if not self._begun:
+            self._begun, line = True, line.removeprefix(b"\xef\xbb\xbf")
         if not line:
             return self._done()
         name, _, value = line.partition(b":")
@@ -293,7 +293,7 @@ class _Events:
 
     def _done(self) -> ServerEvent | None:
         data, name = b"\n".join(self._data), self._name
-        found = ServerEvent(name or "message", data, self._id) if self._data else None
+        found = ServerEvent(name or "message", data, self._id) if data else None
         self._data, self._size, self._name = [], 0, ""
         return found
 
