@@ -19,10 +19,10 @@ from twisted.python.failure import Failure
 from crawler.model import Post, PostOutcome, Source, Verdict
 from spiders import api_answer, polite
 from spiders.api_answer import Unreadable
-from spiders.api_login import Login, header_of, login_request, why_not
+from spiders.api_login import header_of, login_request, why_not
 from spiders.api_post import Mapper
 from spiders.api_requests import askings, first_values, following, recovered, request_of, with_parameter
-from spiders.api_settings import OURS, ApiSettings, Deeper, Route, Shape
+from spiders.api_settings import OURS, ApiSettings, Deeper, Login, Route, Shape
 from spiders.api_walk import ApiWalk
 from spiders.base import MIB, Reading, SourceSpider
 from spiders.dates import Dates
@@ -390,8 +390,8 @@ class ApiSpider(SourceSpider):
     def _hosts(self) -> frozenset[str]:
         """Where the config itself asks."""
         settings = self.settings_
-        routes = [*settings.otherwise, *settings.deeper, *([settings.ask] if settings.ask else [])]
-        said = [settings.url, settings.path, *(route.path for route in routes)]
+        ways = [way.path for way in (*settings.otherwise, *settings.deeper)]
+        said = [settings.url, settings.path, *ways, settings.ask.path if settings.ask else ""]
         return frozenset(urlsplit(one).netloc for one in said if "://" in one)
 
     @cached_property
