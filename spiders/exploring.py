@@ -139,14 +139,13 @@ class Explorer(SourceSpider):
     def _refusal(self, response: Response) -> str:
         if finding := verdicts.of_status(response):
             return finding.why
-        page = answers.as_html(response) if answers.bounded(response.body)[:1].strip() == b"<" else None
-        wall = verdicts.wall_of(page) if page is not None else None
+        wall = verdicts.wall_of(answers.as_html(response)) if shape_of(response.body) == "html" else None
         return f"{response.url}: {wall}" if wall else ""
 
     async def _no_page(self, failure: Failure) -> None:
         request: Request = failure.request  # type: ignore[attr-defined]
         finding = verdicts.of_failure(failure.value or Exception("no answer"), request.url)
-        self.trials.said(finding.why, network=True)
+        self.trials.said(finding.why, network=finding.verdict is Verdict.FAILED)
 
     async def _nothing(self, failure: Failure) -> None:
         """What was only asked in case it is there."""
@@ -220,7 +219,8 @@ class Explorer(SourceSpider):
     def _read(self, response: Response, trial: Trial, spider: SourceSpider) -> Iterator[Any]:
         """What the kind makes of an answer; where it shows too little, what the kind would ask next."""
         trial.tried = True
-        trial.documents.append(answers.document_of(response))
+        if self.task.only:
+            trial.documents.append(answers.document_of(response))
         if finding := verdicts.of_status(response):
             trial.verdict, trial.why = trial.verdict or finding.verdict, trial.why or finding.why
             return

@@ -25,7 +25,9 @@ MOST_FEEDS = 4
 COMMON_FEEDS = ("/feed/", "/rss", "/rss.xml", "/feed.xml", "/atom.xml")
 _FEED_TYPE = re.compile(r"application/(?:(?:rss|atom|rdf)\+xml|feed\+json)", re.I)
 _CHANNEL = re.compile(r'"(?:externalId|channelId|browseId)"\s*:\s*"(UC[\w-]{22})"|channel_id=(UC[\w-]{22})')
-_DISQUS = re.compile(r"(?:disqus_shortname\s*=\s*['\"]|//)([a-z0-9-]{2,60})(?:['\"]|\.disqus\.com/(?:embed|count)\.js)")
+_DISQUS = re.compile(
+    r"disqus_shortname\s*=\s*['\"]([a-z0-9-]{2,60})['\"]|//([a-z0-9-]{2,60})\.disqus\.com/(?:embed|count)\.js", re.I
+)
 _FEDIVERSE = {
     "mastodon": ("mastodon", "hometown", "glitch", "pleroma", "akkoma", "gotosocial", "takahe"),
     "lemmy": ("lemmy",),
@@ -202,8 +204,8 @@ def _programs(page: HtmlResponse, root: Element, text: str, words: Sequence[str]
 
 def _comments(text: str) -> Iterator[Lead]:
     """Comments that another service draws into the page."""
-    if (named := _DISQUS.search(text)) and named[1] not in ("www", "a", "embed", "disqus"):
-        settings = {"forum": named[1], "key": "${DISQUS_KEY}"}
+    if named := _DISQUS.search(text):
+        settings = {"forum": named[1] or named[2], "key": "${DISQUS_KEY}"}
         yield Lead("disqus", settings, "its comments are kept by Disqus", lacks="a key in ${DISQUS_KEY}", rank=9)
     if channel := _CHANNEL.search(text):
         settings = {"channels": [channel[1] or channel[2]]}

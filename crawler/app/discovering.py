@@ -187,7 +187,4 @@ def _explore_main(
     )
     trials: Any = Trials()
     run_once(Explorer, Source("explored", "explorer", task), trials, as_dict(agent, private), policy)
-    keep_bodies = bool(only)
-    for trial in trials:
-        trial.documents = trial.documents if keep_bodies else []
     return list(trials), trials.notes, trials.unreachable, sum(trial.requests for trial in trials)

@@ -72,6 +72,8 @@ class Tested:
 def record(app: App, name: str, into: Path | None = None) -> Recorded:
     """Fetch one answer of a configured source, or of an address, and keep it. Raises Transient without an answer."""
     source = _source(app, name)
+    if not _by_requests(app, source.kind):
+        raise Permanent(f"{name}: an answer of kind {source.kind!r} does not come by a request; it cannot be recorded")
     trial = _look(app, source)
     if not trial.documents:
         raise Transient(f"{source.name}: no answer to record: {trial.why or 'nothing came'}")
@@ -94,6 +96,12 @@ def _source(app: App, name: str) -> SourceText:
         said = "; ".join(found.notes) or "nothing there gives posts"
         raise (Transient if found.network_failed else NotFound)(f"{name}: {said}")
     return found.proved[0].source
+
+
+def _by_requests(app: App, kind: str) -> bool:
+    """Whether plain requests bring answers of this kind: files, streams and browsers have other ways."""
+    spider = app.spiders[kind]
+    return not (spider.browser or hasattr(spider, "listen") or kind == "file")
 
 
 def _look(app: App, source: SourceText) -> Trial:
@@ -271,7 +279,7 @@ def online(app: App, names: Sequence[str], folders: Sequence[Path]) -> Iterator[
 def _live(app: App, source: SourceText, folders: Sequence[Path]) -> Tested:
     try:
         demand("source kind", source.kind, app.spiders)
-        if app.spiders[source.kind].browser or source.kind == "file":
+        if not _by_requests(app, source.kind):
             return Tested(source.name, source.kind, "ok", why="not looked at: it is read by `crawl` only", online=True)
         trial = _look(app, source)
     except CrawlerError as error:

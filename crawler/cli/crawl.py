@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, Progress, emit, say, show
+from crawler.cli.common import ConfigOption, Exit, JsonOption, Progress, emit, printable, say, show
 from crawler.model import Verdict
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def preview(
         print(*seen.explained, sep="\n", end="\n" if seen.explained else "")
         say(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else ""))
         if seen.proposal:
-            say(f"read as this source ({seen.proposal.evidence()}):\n{seen.proposal.source.yaml()}")
+            say(printable(f"read as this source ({seen.proposal.evidence()}):\n{seen.proposal.source.yaml()}"))
     app.close()
     raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))
 

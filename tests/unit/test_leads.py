@@ -81,6 +81,7 @@ def test_feeds_of_a_page_are_found_and_usual_addresses_only_without_them() -> No
         ('<html id="XF" class="xf"><body class="structItem--thread">', "forum https://site.example/"),
         ('<body id="mastodon"><div id="mastodon">', "mastodon https://site.example"),
         ("<script>var disqus_shortname = 'ladna-blog';</script>", "disqus"),
+        ("<script src='https://ladna-blog.disqus.com/embed.js'></script>", "disqus"),
         (f'<script>{{"externalId":"{CHANNEL}"}}</script>', "youtube"),
     ],
 )  # fmt: skip
