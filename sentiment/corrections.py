@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Lesson:
             with np.load(io.BytesIO(data), allow_pickle=False) as parts:
                 heads = {name.split(".")[0] for name in parts.files}
                 deltas = {head: _delta(head, parts) for head in sorted(heads)}
-        except (OSError, KeyError, TypeError, AttributeError, EOFError) as error:
+        except (OSError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
             raise ValueError(f"lesson {key[:8]}: {error}") from error
         return cls(key, model, deltas, figures)
 

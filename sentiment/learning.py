@@ -25,7 +25,7 @@ REPLAY: Final = 1.0  # what all known sentences weigh beside all corrections
 STRENGTHS: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
 FOLDS: Final = 5
 MANY: Final = 400  # corrections above which two folds must do
-SLACK: Final = 100  # one known sentence in so many may turn, if all together are not less likely than before
+SLACK: Final = 100  # one known sentence in so many may turn, and their log loss may grow by one part in as many
 STEPS: Final = 80  # of the fit: the loss is smooth and strongly convex, more change nothing that is read
 ENTRIES: Final = 500_000  # features of all examples together: about a thousand posts, and 3 s of one core
 TINY: Final = 1e-9  # no probability is less
@@ -197,8 +197,8 @@ class Trial:
 
     def guarded(self) -> bool:
         """Whether the known sentences are read as well as before."""
-        slack = self.guards // SLACK
-        return self.guard[1] >= self.guard[0] - slack and self.guard_loss[1] <= self.guard_loss[0]
+        turned, lost = self.guard[0] - self.guard[1], self.guard_loss[1] - self.guard_loss[0]
+        return turned <= self.guards // SLACK and lost <= self.guard_loss[0] / SLACK
 
     def harmless(self) -> bool:
         """Whether nothing that was tried came out worse."""

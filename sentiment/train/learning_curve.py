@@ -53,7 +53,8 @@ class VoterAlone:
 
     def examples(self, rows: Sequence[tuple[str, str | None, str, int]]) -> Examples:
         """Examples of (text, target, language, label)."""
-        given = softmax(self.voter.logits([views(text, target).voter for text, target, _, _ in rows]))
+        read = [views(text, target).voter for text, target, _, _ in rows]
+        given = softmax(self.voter.logits(read, [language for _, _, language, _ in rows]))
         return [
             learning.Example(*learning.shown(text, target, self.voter.idf), language, tuple(probabilities), label)
             for (text, target, language, label), probabilities in zip(rows, given, strict=True)
