@@ -156,6 +156,9 @@ def _sinks(app: App) -> Iterator[Condition]:
             yield Condition(f"sink:{state.sink}:parked", f"{state.sink}: {state.parked} deliveries are parked: {why}")
         if state.failing:
             yield Condition(f"sink:{state.sink}:down", f"{state.sink}: {state.failing} deliveries wait: {why}")
+        if state.pending and state.sink not in {block.name for block in app.config.sinks}:
+            cause = f"{state.sink}: {state.pending} deliveries wait for a sink that the config does not have any more"
+            yield Condition(f"sink:{state.sink}:gone", f"{cause}: give a sink this name again")
     for sink, count, key in app.store.outbox.doubles():
         cause = f"{sink}: {count} open tickets may be there twice, among them {key}: `tickets show {key}` says why"
         yield Condition(f"sink:{sink}:twice", cause)

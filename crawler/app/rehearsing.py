@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from crawler.app import App, now
 from crawler.model import Brand, MentionStatus, Priority, StoredMention
 from crawler.stages import triage
-from crawler.store import BY_PERSON
+from crawler.store import BY_PERSON, Needs
 
 HANDED = (MentionStatus.TICKETED, MentionStatus.JOINED)
 DECIDED = (MentionStatus.REVIEW, MentionStatus.IGNORED, MentionStatus.ANALYSED)
@@ -111,8 +111,26 @@ def open_to_rules(mention: StoredMention) -> bool:
     return mention.status in DECIDED and not lost and not settled
 
 
-def rehearse(app: App, mentions: Sequence[StoredMention], brands: Mapping[str, Brand]) -> list[Compared]:
-    """Those of `mentions` that rules may judge, or have given a ticket, as the rules of the file see them."""
+def needs_of(app: App) -> Needs:
+    """What the rules of the file look at in a mention, and what tells a brand's own posts."""
+    rules = app.config.rules
+    worded = any(rule.words or rule.not_words or (rule.urgent_if and rule.urgent_if.words) for rule in rules)
+    return Needs(
+        text=bool(worded),
+        author=any(brand.own for brand in app.config.brands),
+        hits=any(rule.entity for rule in rules),
+        time=any(rule.hours is not None or rule.days for rule in rules),
+        sources=any(rule.source or rule.source_kind or rule.label for rule in rules),
+    )
+
+
+def rehearse(
+    app: App, mentions: Sequence[StoredMention], brands: Mapping[str, Brand], *, skimmed: bool = False
+) -> list[Compared]:
+    """Those of `mentions` that rules may judge, or have given a ticket, as the rules of the file see them.
+
+    Of skimmed ones those are read whole that could join a ticket.
+    """
     setting, rules = triage.Setting.of(app.config), app.config.rules
     judged = [
         (it, *triage.rule_on(it, rules, brands.get(it.brand), setting))
@@ -120,7 +138,7 @@ def rehearse(app: App, mentions: Sequence[StoredMention], brands: Mapping[str, B
         if open_to_rules(it) or (it.status in HANDED and it.rule != triage.BY_HAND)
     ]
     wanted = [it for it, _, ruling in judged if ruling.status is MentionStatus.TICKETED and it.status not in HANDED]
-    joining = _joining(app, wanted)
+    joining = _joining(app, app.store.mentions.many([it.id for it in wanted]) if skimmed else wanted)
     opened = [it.ticket_id for it in mentions if it.status is MentionStatus.TICKETED and it.ticket_id]
     urgencies = app.store.tickets.priorities(opened)
     return [

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import time
 from typing import Any
 
 from crawler.app import App
 from crawler.app.accounting import brand_names
 from crawler.app.naming import demand
-from crawler.app.redo import Scope, stored_mentions
-from crawler.app.rehearsing import GAINED, LOST, Compared, Sums, rehearse, rule_name
+from crawler.app.redo import Scope
+from crawler.app.rehearsing import GAINED, LOST, Compared, Sums, needs_of, rehearse, rule_name
 from crawler.config import RuleBlock
-from crawler.stages import triage
 from crawler.stages.match import full_text
 
 _CONDITIONS = (
@@ -22,15 +21,20 @@ _CONDITIONS = (
 )
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SNIPPET = 160
+MOST_CHANGES = 100_000
 
 
 @dataclass(slots=True)
 class Tried:
-    """What a test of the rules found: a row for each rule, and one for each mention whose outcome would change."""
+    """What a test of the rules found: a row for each rule, and one for each mention whose outcome would change.
+
+    `changes` holds the newest MOST_CHANGES of `differences`.
+    """
 
     rules: list[dict[str, Any]]
     changes: list[dict[str, Any]]
     mentions: int
+    differences: int
 
 
 def rule_rows(app: App) -> list[dict[str, Any]]:
@@ -76,14 +80,24 @@ def try_rules(app: App, scope: Scope) -> Tried:
     demand("brand", scope.brand, brand_names(app))
     demand("source", scope.source, [state.name for state in app.store.sources.all(retired=True)])
     brands = {brand.name: brand for brand in app.config.brands}
-    sums, changes, count = Sums(), list[dict[str, Any]](), 0
-    for mentions in stored_mentions(app, scope, triage.BATCH):
-        for row in rehearse(app, mentions, brands):
+    sums, changes, count, differences = Sums(), list[dict[str, Any]](), 0, 0
+    pages = app.store.skims.pages(needs_of(app), since=scope.since, brand=scope.brand, source=scope.source)
+    for mentions in pages:
+        moved = []
+        for row in rehearse(app, mentions, brands, skimmed=True):
             count += 1
             sums.add(row)
             if row.change is not None:
-                changes.append(change_row(row))
-    return Tried(list(_rows(app, sums)), changes, count)
+                moved.append(row)
+        # Every difference is counted; of the first ones the text is read too.
+        changes += _whole_rows(app, moved[: max(0, MOST_CHANGES - len(changes))])
+        differences += len(moved)
+    return Tried(list(_rows(app, sums)), changes, count, differences)
+
+
+def _whole_rows(app: App, moved: list[Compared]) -> list[dict[str, Any]]:
+    whole = {it.id: it for it in app.store.mentions.many([row.mention.id for row in moved])}
+    return [change_row(replace(row, mention=whole.get(row.mention.id, row.mention))) for row in moved]
 
 
 def change_row(row: Compared) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def rules_test(
     if as_json:
         emit({"summary": True, "mentions": tested.mentions, **sums})
     else:
-        rest = len(tested.changes) - len(shown)
+        rest = tested.differences - len(shown)
         more = f"; {rest} more differences with --limit 0" if rest else ""
         found = f"{sums['gained']} tickets gained, {sums['lost']} lost, {sums['moved']} of another priority"
         say(f"{tested.mentions} mentions: {found}{more}; nothing was changed")

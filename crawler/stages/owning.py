@@ -30,6 +30,7 @@ def is_own(post: Post, brand: Brand) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     return fold(name).strip()
 

@@ -250,6 +250,8 @@ def _praises(rule: RuleBlock, analysis: Analysis) -> str:
 
 
 def _named_ones(rule: RuleBlock, mention: StoredMention, setting: Setting) -> bool:
+    if not (rule.brand or rule.source or rule.source_kind or rule.lang or rule.entity or rule.flags or rule.label):
+        return True  # most rules name nothing: a million mentions are asked
     analysis, sources = mention.analysis, mention.post.sources
     wanted: tuple[tuple[Sequence[str], set[str]], ...] = (
         (rule.brand, {mention.brand}),
@@ -264,6 +266,8 @@ def _named_ones(rule: RuleBlock, mention: StoredMention, setting: Setting) -> bo
 
 
 def _numbers(rule: RuleBlock, mention: StoredMention) -> bool:
+    if rule.rating is None and rule.followers is None and rule.confidence is None:
+        return True
     post, analysis = mention.post.post, mention.analysis
     bounds = (
         (rule.rating, post.rating),

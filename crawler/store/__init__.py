@@ -31,6 +31,7 @@ from crawler.store.retention import Expired, Retention
 from crawler.store.runs import Runs
 from crawler.store.settling import Told
 from crawler.store.sink_states import Pulse, SinkStates
+from crawler.store.skims import Needs, Skims
 from crawler.store.sources import Sources, SourceState
 from crawler.store.streams import Streams, StreamState
 from crawler.store.ticket_views import DeliveryState, StoredTicket
@@ -51,6 +52,7 @@ __all__ = [
     "Flow",
     "Folded",
     "Judgement",
+    "Needs",
     "Oddity",
     "OpenTicket",
     "Outcomes",
@@ -90,6 +92,7 @@ class Store:
         self.lessons = Lessons(database, actor, now)
         self.tickets = Tickets(database, actor, now)
         self.outbox = Outbox(database, actor, now)
+        self.skims = Skims(database, actor, now)
         self.replies = Replies(database, actor, now)
         self.sink_states = SinkStates(database, actor, now)
         self.desk = Desk(database, actor, now)

@@ -106,6 +106,13 @@ class Mentions(Part):
             query = paged(select_mentions(), t.mentions.c.id, Page(after_id, before_id, newest, limit))
             return hydrate(connection, connection.execute(query.where(*wanted.conditions)).all())
 
+    def many(self, ids: Sequence[int]) -> StoredMentions:
+        """Those of these mentions that there are, in the order given."""
+        found: dict[int, StoredMention] = {}
+        for some in chunks(ids):
+            found |= {it.id: it for it in self._read(t.mentions.c.id.in_(some), len(some))}
+        return [found[number] for number in ids if number in found]
+
     def count(self) -> dict[MentionStatus, int]:
         """How many mentions stand where."""
         query = sa.select(t.mentions.c.status, sa.func.count()).group_by(t.mentions.c.status)

@@ -1,0 +1,162 @@
+"""Mentions as rules need them, for reading a million: few columns, no history, no more text than asked for.
+
+What a skim leaves out is empty: `Mentions.many` reads a mention whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from crawler.model import (
+    Analysis,
+    Author,
+    EntityKind,
+    Hit,
+    Intent,
+    MentionStatus,
+    Post,
+    StoredMention,
+    StoredPost,
+    Tone,
+)
+from crawler.store import tables as t
+from crawler.store.db import chunks
+from crawler.store.events import Part
+from crawler.store.posts import sources_of
+from crawler.store.types import EPOCH, AnyRow
+
+PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What rules look at beside the tone: the text, who wrote it, the names in it, the time, the sources."""
+
+    text: bool = False
+    author: bool = False
+    hits: bool = False
+    time: bool = False
+    sources: bool = False
+
+
+class Skims(Part):
+    """Reads only."""
+
+    def pages(
+        self, needs: Needs, *, since: datetime | None = None, brand: str | None = None, source: str | None = None
+    ) -> Iterator[list[StoredMention]]:
+        """Newest first, page by page: an interrupted reading holds no transaction open."""
+        before: int | None = None
+        while True:
+            with self.db.read() as connection:
+                page = _page(connection, needs, _conditions(since, brand, source), before)
+            if not page:
+                return
+            yield page
+            before = page[-1].id
+
+
+def _conditions(since: datetime | None, brand: str | None, source: str | None) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if since is not None:
+        found.append(sa.func.coalesce(t.posts.c.published_at, t.posts.c.seen_at) >= since)
+    if brand is not None:
+        found.append(t.mentions.c.brand_id.in_(sa.select(t.brands.c.id).where(t.brands.c.name == brand)))
+    if source is not None:
+        links, named = t.post_sources.c, sa.select(t.sources.c.id).where(t.sources.c.name == source)
+        found.append(sa.exists().where(links.post_id == t.mentions.c.post_id, links.source_id.in_(named)))
+    return found
+
+
+def _page(
+    connection: Connection, needs: Needs, conditions: Sequence[sa.ColumnElement[bool]], before: int | None
+) -> list[StoredMention]:
+    columns = t.mentions.c
+    query = _query(needs).where(*conditions).order_by(columns.id.desc()).limit(PAGE)
+    rows = connection.execute(query if before is None else query.where(columns.id < before)).all()
+    brands = {row.id: row for row in connection.execute(sa.select(t.brands.c.id, t.brands.c.name, t.brands.c.labels))}
+    shown: dict[int, tuple[str, ...]] = {}
+    labels: dict[str, Mapping[str, str]] = {}
+    if needs.sources:
+        for some in chunks(rows):
+            shown |= sources_of(connection, sorted({row.post_id for row in some}))
+        labels = {row.name: row.labels for row in connection.execute(sa.select(t.sources.c.name, t.sources.c.labels))}
+    return [_mention(row, brands[row.brand_id], shown.get(row.post_id, ()), labels) for row in rows]
+
+
+def _query(needs: Needs) -> sa.Select[Any]:
+    mentions, posts, tagged = t.mentions.c, t.posts.c, t.analyses.c
+    names = [mentions[name] for name in ("id", "post_id", "brand_id", "status", "reason", "rule", "ticket_id")]
+    names += [posts[name] for name in ("deleted", "rating", "author_followers")]
+    names += [tagged[name] for name in ("tone", "intent", "language", "confidence")]
+    # JSON as text: equal texts are read once.
+    names += [sa.type_coerce(tagged[name], sa.Text).label(name) for name in ("tone_scores", "intent_scores", "flags")]
+    places = [posts[name] for name in ("url", "site", "author_name", "author_handle", "author_url")]
+    times = [posts.published_at, posts.seen_at]
+    optional = (needs.text, [posts.folded]), (needs.author, places), (needs.time, times)
+    for wanted, columns in optional:
+        names += columns if wanted else [sa.null().label(column.name) for column in columns]
+    hits = sa.type_coerce(mentions.hits, sa.Text) if needs.hits else sa.literal("[]")
+    joined = t.mentions.join(t.posts).outerjoin(t.analyses, tagged.id == mentions.analysis_id)
+    return sa.select(*names, hits.label("hits")).select_from(joined)
+
+
+def _mention(
+    row: AnyRow, brand: AnyRow, sources: tuple[str, ...], source_labels: Mapping[str, Mapping[str, str]]
+) -> StoredMention:
+    labels: dict[str, str] = {}
+    for name in reversed(sources):
+        labels |= source_labels.get(name, {})
+    author = Author(row.author_name, row.author_handle, row.author_url, row.author_followers)
+    post = Post(
+        "", row.url, site=row.site, author=author, published_at=row.published_at, rating=row.rating, deleted=row.deleted
+    )
+    return StoredMention(
+        id=row.id,
+        brand=brand.name,
+        brand_id=row.brand_id,
+        post=StoredPost(row.post_id, "", 0, post, row.folded or "", row.seen_at or EPOCH, sources=sources),
+        hits=_hits(row.hits),
+        status=MentionStatus(row.status),
+        analysis=None if row.tone is None else _analysis(row),
+        ticket_id=row.ticket_id,
+        reason=row.reason,
+        labels=labels | brand.labels,
+        rule=row.rule,
+    )
+
+
+def _analysis(row: AnyRow) -> Analysis:
+    return Analysis(
+        language=row.language,
+        tone=_TONES[row.tone],
+        tone_scores=json.loads(row.tone_scores),
+        intent=_INTENTS[row.intent],
+        intent_scores=json.loads(row.intent_scores),
+        intent_reason="",
+        flags=_flags(row.flags),
+        confidence=row.confidence,
+        truncated=False,
+        model="",
+    )
+
+
+_TONES, _INTENTS = {it.value: it for it in Tone}, {it.value: it for it in Intent}
+
+
+@lru_cache(maxsize=1024)
+def _flags(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _hits(text: str) -> tuple[Hit, ...]:
+    return tuple(Hit(entity, EntityKind(kind), *rest) for entity, kind, *rest in json.loads(text))
