@@ -58,6 +58,7 @@ class Rest(RestClient):
         self._unreadable: dict[str, int] = {}
         self._search_is_honest: bool | None = None
         self._probing = threading.Lock()
+        self.sees_comments = False
 
     @property
     def can(self) -> frozenset[str]:

@@ -7,10 +7,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from crawler.errors import Transient
+from crawler.errors import CrawlerError, Transient
 from crawler.model import Change, Remote, TicketStatus
 from crawler.net.http import HttpAnswer
 from crawler.text import strip_markup
@@ -20,7 +22,7 @@ from sinks.rest_fill import Values
 from sinks.rest_pages import Lister
 from sinks.rest_parts import Call
 from sinks.rest_pick import in_item, scalar, values_of
-from sinks.rest_settings import Changes, Read, Replies, Update
+from sinks.rest_settings import Changes, Read, Replies, Seen, Update
 from sinks.rest_values import Plain, carries, holds, key_in, marker, moment_as, of_change, of_remote, of_search
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ _QUOTE = re.compile(r"</?blockquote\b[^<>]*>", re.IGNORECASE)
 _QUOTED_LINE = re.compile(r"(?m)^[ \t]*(?:>|&gt;).*$")
 _ZONES = timedelta(hours=14)
 _UNMET = (412, 428)
+_DOTNET = re.compile(r"/Date\((-?\d{1,16})(?:[+-]\d{4})?\)/")
+_ZONED = re.compile(r"\s+(?:([+-]\d\d:?\d\d)|UTC|GMT|Z)$")
 _SAYS = frozenset("comment html_comment text_comment markdown_comment comment_indented priority status".split())
 
 
@@ -53,15 +57,14 @@ class Changer:
         if self.change.status is TicketStatus.OPEN:
             steps.sort(key=lambda call: not isinstance(call, Update))
         sent = False
-        for call in steps:
-            if self._has_nothing_for(call):
-                continue
+        for call in [call for call in steps if not self._has_nothing_for(call)]:
             if sent:
                 with self.sink.after_write():
                     self._send(call)
             else:
                 self._send(call)
             sent = True
+        self._prove(steps)
         status = self._read_back(before) if sent else None
         return Remote(self.remote.id, self.remote.url, status, tuple(self.warnings))
 
@@ -70,15 +73,31 @@ class Changer:
         comment = self.settings.comment
         if comment is None or self._has_nothing_for(comment):
             return []
-        if comment.seen is not None:
-            line = marker(self.change.key)
-            for item in Lister(self.sink, comment.seen, self.place).items():
-                if any(carries(text, line) for text in values_of(in_item(item, comment.seen.says))):
-                    return []
-        return [comment]
+        return [] if comment.seen is not None and self._is_seen(comment.seen) else [comment]
+
+    def _is_seen(self, seen: Seen) -> bool:
+        line = marker(self.change.key)
+        found = (in_item(item, seen.says) for item in Lister(self.sink, seen, self.place).items())
+        return any(carries(text, line) for said in found for text in values_of(said))
+
+    def _prove(self, steps: Sequence[Call]) -> None:
+        """The first comment of this sink is looked for once it is there: what `seen` cannot see would be doubled."""
+        comment = self.settings.comment
+        if comment is None or comment.seen is None or comment not in steps or self.sink.sees_comments:
+            return
+        try:
+            self.sink.sees_comments = self._is_seen(comment.seen)
+        except CrawlerError as error:
+            self.warnings.append(self.sink.mask(f"comment.seen: {one_line(str(error), 200)}"))
+            return
+        if not self.sink.sees_comments:
+            self.warnings.append(
+                f"comment.seen does not find the comment that was just written (its marker is not at "
+                f"{comment.seen.says!r}): one in doubt would be written twice"
+            )
 
     def _has_nothing_for(self, call: Call) -> bool:
-        names = call.names() & _SAYS
+        names = _SAYS & set().union(call.names(), *(step.names() for step in call.before))
         values = self._values(None)
         return bool(names) and all(values.get(name, long=False) in (None, "") for name in names)
 
@@ -167,7 +186,7 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
 def _state(sink: Rest, changes: Changes, item: Any, since: datetime) -> tuple[Remote, Change, bool] | None:
     """One item of the list, and whether it is nothing but an id; None when it changed before `since`."""
     said = in_item(item, changes.at)
-    at = moment_of(said)
+    at = moment_of(said, changes.zone)
     if at is not None and at < since - (_ZONES if _has_no_zone(said) else timedelta(0)):
         return None  # some helpdesks tell more than they are asked
     remote = sink.of_item(item, changes.id, changes.link, changes.status)
@@ -218,6 +237,8 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
     values = Plain(of_remote(remote.id, sink.base))
     for item in Lister(sink, replies, values, missing=True).items():
         number, text = scalar(in_item(item, replies.id)), in_item(item, replies.says)
+        if isinstance(text, Mapping):
+            raise sink.permanent(f"replies: what stands at {replies.says!r} is no text but has {', '.join(text)[:100]}")
         if (
             not number
             or not isinstance(text, str)
@@ -227,7 +248,7 @@ def _replies(sink: Rest, remote: Remote, replies: Replies) -> Iterable[tuple[Rem
         ):
             continue
         author = scalar(in_item(item, replies.author)) if replies.author else None
-        at = moment_of(in_item(item, replies.at)) if replies.at else None
+        at = moment_of(in_item(item, replies.at), _zone_of(sink)) if replies.at else None
         public = holds(item, replies.public, values)
         if sink.settings.format == "html":
             text = strip_markup(text)
@@ -245,24 +266,32 @@ def own_words(text: str) -> str:
     return _QUOTED_LINE.sub("", "".join([*kept, text[at:] if depth == 0 else ""]))
 
 
-def moment_of(value: Any) -> datetime | None:
-    """A moment as helpdesks write it: ISO 8601 (without a zone: UTC), or a unix time in seconds or milliseconds."""
-    text = scalar(value)
-    if text is None:
-        return None
+def moment_of(value: Any, zone: str | None = None) -> datetime | None:
+    """A moment as helpdesks write it: ISO 8601 (without a zone: of `zone`, or UTC), a unix time in seconds or
+    milliseconds, also as `/Date(...)/`, or a date of HTTP and mail."""
+    text = (scalar(value) or "").strip()
+    text = dotnet[1] if (dotnet := _DOTNET.fullmatch(text)) else text
     try:
         if text.replace(".", "", 1).isdigit():
             number = float(text)
             return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
-        at = datetime.fromisoformat(text)
-        return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+        at = parsedate_to_datetime(text) if text[:1].isalpha() else datetime.fromisoformat(_ZONED.sub(_zone, text))
+        return (at.replace(tzinfo=ZoneInfo(zone) if zone else UTC) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _zone(found: re.Match[str]) -> str:
+    return found[1] or "+00:00"
 
 
 def _has_no_zone(said: Any) -> bool:
     text = str(said)
     return ":" in text and not text.endswith("Z") and "+" not in text and text.count("-") < 3
+
+
+def _zone_of(sink: Rest) -> str | None:
+    return sink.settings.changes.zone if sink.settings.changes else None
 
 
 def short(value: Any) -> str:

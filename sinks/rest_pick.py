@@ -1,8 +1,9 @@
 """Where a value stands in an answer: `json:path`, `header:Name`, `text:regex`. Regexes are RE2: linear in what comes.
 
 A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds,
-`["a.b"]` is a name with dots; ` =~ regex` behind a path takes a part of the text there. `header:Location` alone is its
-last path segment; a regex may follow a header's name. A regex gives its first group.
+`["a.b"]` is a name with dots; ` =~ regex` behind a path takes a part of the text there; `one | other` is the first path
+at which something stands. `header:Location` alone is its last path segment; a regex may follow a header's name. A regex
+gives its first group.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from crawler.net.http import HttpAnswer
 
 _STEP = re.compile(r"""\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)|\[(["'])(.+?)\5\]""")
 _PART = " =~ "
+_OR = " | "
 _SPEC = re.compile(r"(json|header|text):(.*)", re.DOTALL)
 _LONGEST = 2_000_000
 _LONGEST_ID = 4000
@@ -28,9 +30,10 @@ def checked(spec: str) -> str:
     """`spec` when it can be understood; ValueError says what is wrong."""
     kind, rest = parts(spec)
     if kind == "json":
-        path, _, pattern = rest.partition(_PART)
-        steps(path)
-        regex(pattern)
+        for one in rest.split(_OR) if _PART not in rest else [rest]:
+            path, _, pattern = one.partition(_PART)
+            steps(path)
+            regex(pattern)
     elif kind == "text":
         regex(rest)
     else:
@@ -83,6 +86,8 @@ def steps(path: str) -> tuple[tuple[str, str], ...]:
 
 def in_json(data: Any, path: str) -> Any:
     """The value at `path`; None where there is nothing. Steps that take several give a list."""
+    if _OR in path and _PART not in path:
+        return next((found for one in path.split(_OR) if (found := in_json(data, one)) is not None), None)
     if _PART in path:
         path, _, pattern = path.partition(_PART)
         whole = in_json(data, path)
@@ -162,6 +167,8 @@ def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
         found = regex(rest).finditer(answer.text[:_LONGEST])
         return [match.group(1) if match.re.groups else match.group(0) for match in found]
     whole = answer.json() if answer.body.strip() else None
+    if _OR in rest:
+        rest = next((one for one in rest.split(_OR) if _walked(whole, one)), rest.rpartition(_OR)[2])
     if whole is not None and not _walked(whole, rest):
         return [] if any(name or step == "*" for name, step in steps(rest)) or _says_nothing(whole, rest) else None
     data = None if whole is None else in_json(whole, rest)

@@ -293,8 +293,14 @@ class RequestTracker(Shape):
         return data.get("Content")
 
     def listed(self, path: str, query: dict[str, str], body: Any) -> Any:
+        if path.startswith("/REST/2.0/transaction/"):
+            return {"items": [{"id": "1", "Content": ANSWERED, "ContentType": "text/plain"}], "total": 1}
         if path.endswith("/attachments"):
             return {"items": [{"id": 1, "Content": text} for text in self.said_in(path.removesuffix("/attachments"))]}
+        if path.endswith("/history"):
+            kinds = ["Create", *["Comment" for _ in self.said_in(path.removesuffix("/history"))], "Correspond"]
+            items = [{"id": str(n), "Type": kind, "Creator": {"id": "olga"}} for n, kind in enumerate(kinds, 90)]
+            return {"items": items, "total": len(items), "page": 1}
         if path == "/REST/2.0/tickets":
             if query["query"] == "LastUpdated > '2026-02-28 12:00:00'":
                 return {"items": self.tickets, "total": len(self.tickets)}

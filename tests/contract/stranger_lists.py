@@ -63,7 +63,7 @@ class IssueDesk(Strange):
             at, size = int(call.query.get("page", 1)), int(call.query["per_page"])
             newest = [self.shown(one) for one in self.tickets[::-1]]
             ahead = f'<https://api.example{self.opens}?per_page={size}&page={at + 1}>; rel="next"'
-            more = {"Link": ahead} if at * size < len(newest) else {}
+            more: Any = {"Link": ahead} if at * size < len(newest) else {}
             return good(newest[(at - 1) * size : at * size], **more)
         ticket = self.ticket(call.path.split("/")[5])
         if call.path.endswith("/comments"):

@@ -18,7 +18,7 @@ from stranger_lists import LISTED, IssueDesk, LaterDesk, PlainDesk
 from stranger_wire import WIRED, EnvelopeDesk, SignedDesk
 
 from crawler.errors import InDoubt, Permanent, Transient
-from crawler.model import Change, Priority, Ticket, TicketStatus
+from crawler.model import Change, Priority, Remote, Ticket, TicketStatus
 from crawler.net.guard import EgressPolicy
 from crawler.net.http import HttpClient
 from sinks.base import Tools
@@ -264,3 +264,23 @@ def test_a_desk_that_cannot_be_asked(made: Made) -> None:
     desk.first = [(False, Said(400, "Valid API key required"))]
     with pytest.raises(Permanent, match="Valid API key"):
         sink.create(ticket())
+
+
+def test_comments_that_seen_cannot_see_are_told(made: Made) -> None:
+    seen = {"path": "/repos/ladna/mentions/issues/{remote_id}/comments", "says": "json:text"}
+    comment = {"path": "/repos/ladna/mentions/issues/{remote_id}/comments", "body": {"body": "{comment} {marker}"}}
+    _, sink = made(IssueDesk, comment={**comment, "seen": seen | {"query": {"per_page": 50}}})
+    remote = sink.create(ticket())
+    [warning] = sink.update(remote, Change("mc-1/c", comment="Ще одна")).warnings
+    assert "its marker is not at 'json:text'" in warning
+
+
+def test_a_status_alone_writes_no_empty_comment(made: Made) -> None:
+    """The text of the comment may stand in the call before it."""
+    note = {"path": "/notes", "method": "POST", "body": {"text": "{comment}"}, "take": {"note": "json:id"}}
+    comment = {"path": "/t/{remote_id}/notes", "before": note, "body": {"note": "{note}"}}
+    update = {"path": "/t/{remote_id}", "body": {"state": "{status}"}}
+    desk, sink = made(IssueDesk, comment=comment, update=update, read=None)
+    desk.handle = lambda call: Said(200, '{"id": 5}')
+    sink.update(Remote("7"), Change("c", status=TicketStatus.SOLVED))
+    assert [(call.path, call.body) for call in desk.calls] == [("/t/7", '{"state": "solved"}')]

@@ -73,6 +73,9 @@ def test_a_ticket_lives(server: RequestTracker, http: HttpClient) -> None:
     assert server.get(f"/ticket/{remote.id}")["Status"] == "resolved"
     told = {one.id: change.status for one, change in desk.changes(before)}
     assert told[remote.id] is TicketStatus.SOLVED
+    server.say(remote.id, "Вибачте, гроші повернуто.")
+    said = [change for one, change in desk.changes(before) if one.id == remote.id and change.comment]
+    assert [(change.comment, change.author) for change in said] == [("Вибачте, гроші повернуто.", "robot")]
 
 
 def test_what_it_drops_without_a_word_is_told(server: RequestTracker, http: HttpClient) -> None:

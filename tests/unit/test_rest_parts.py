@@ -232,6 +232,12 @@ def test_what_an_answer_holds_decides(rule: str, body: object, holds: bool) -> N
 def test_paths_with_dots_and_parts_of_a_text() -> None:
     data = {"@odata.next": "u", "self": "https://x/t/12?a=1", "all": [{"u": "/t/1"}, {"u": "/x"}, {"u": "/t/3"}]}
     assert in_json(data, '["@odata.next"]') == "u"
+    assert in_json(data, 'nothing | ["@odata.next"] | self') == "u"
+    assert in_json(data, "nothing | none") is None
+    for body in ({"payload": [1]}, {"data": {"payload": [1]}}):
+        assert items_in(answer(body), "json:payload | data.payload") == [1]
+    assert items_in(answer({"data": {}}), "json:payload | data.payload") == []
+    assert items_in(answer({"error": "x"}), "json:payload | data.payload") is None
     assert in_json(data, r"self =~ /t/(\d+)") == "12"
     assert in_json(data, r"none =~ (\d+)") is None
     assert in_json(data, r"all.*.u =~ /t/(\d+)") == ["1", None, "3"]
@@ -453,3 +459,22 @@ def test_moments_as_helpdesks_write_them(said: object, at: datetime | None) -> N
     assert moment_of(said) == at
     zoned = not isinstance(said, str) or "T" in said or said == "yesterday" or said.isdigit()
     assert _has_no_zone(said) is not zoned
+
+
+@pytest.mark.parametrize(
+    ("said", "zone"),
+    [
+        ("Sun, 01 Mar 2026 12:00:00 GMT", None),
+        ("Sun, 01 Mar 2026 14:00:00 +0200", None),
+        ("/Date(1772366400000)/", None),
+        ("/Date(1772366400000+0200)/", None),
+        ("2026-03-01 12:00:00 UTC", None),
+        ("2026-03-01 14:00:00 +0200", None),
+        ("2026-03-01.12:00:00", None),
+        ("2026-03-01T12:00:00.0000000Z", None),
+        ("2026-03-01 14:00:00", "Europe/Kyiv"),
+        ("2026-03-01T12:00:00Z", "Europe/Kyiv"),
+    ],
+)
+def test_moments_of_older_servers_and_of_a_zone(said: str, zone: str | None) -> None:
+    assert moment_of(said, zone) == NOW

@@ -105,6 +105,14 @@ class RequestTracker:
         ) as a:
             return json.load(a)
 
+    def say(self, ticket: str, text: str) -> None:
+        """Somebody of the desk answers the requestor of a ticket."""
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
+        body = json.dumps({"Content": text, "ContentType": "text/plain"}).encode()
+        url = f"{self.url}/REST/2.0/ticket/{ticket}/correspond"
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30):
+            pass
+
     def _seeded(self) -> str:
         seed = self._folder / "seed.pl"
         seed.write_text(SEED)

@@ -80,6 +80,16 @@ class Roundup(Server):
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)["data"]
 
+    def answer(self, issue: str, text: str) -> None:
+        """Somebody of the desk writes into an issue."""
+        made = self._out("create", "msg", f"content={text}", "author=admin", "date=.")
+        held = [one["id"] for one in self.data(f"/issue/{issue}")["attributes"]["messages"]]
+        self._run("set", f"issue{issue}", f"messages={','.join([*held, made])}")
+
+    def _out(self, *command: str) -> str:
+        whole = [str(self._admin), "-i", str(self._tracker), *command]
+        return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+
     def _run(self, *command: str, code: int | None = 0) -> None:
         done = subprocess.run(
             [str(self._admin), "-i", str(self._tracker), *command], capture_output=True, text=True, timeout=120
