@@ -57,7 +57,7 @@ class Cue:
 
 @cache
 def cues(kind: str, scripts: frozenset[str] = frozenset((LATIN, CYRILLIC, ANY))) -> tuple[Cue, ...]:
-    """Cues of a kind (`question`, `rhetorical`, `news`, `complaint`, `praise`, `flag`) for text in these scripts."""
+    """Cues of a kind (`question`, `rhetorical`, `complaint`, `mishap`, `flag`, ...) for text in these scripts."""
     return tuple(cue for cue in _all() if cue.kind == kind and cue.script in scripts)
 
 
@@ -95,8 +95,9 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
 
 @cache
 def version() -> str:
-    """Digest of every word file: part of the model's name, so that new wording counts as a new model."""
+    """Digest of word files and small models beside them: part of the model's name, as new wording is a new model."""
     files = sorted(path for path in FOLDER.rglob("*.txt"))
+    files += sorted(FOLDER.glob("*.npz"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:6]
 
 

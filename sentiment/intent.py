@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from crawler.model import Intent
@@ -17,6 +18,7 @@ from sentiment.cues import ANY, CYRILLIC, LATIN, QUESTION_WORDS, Cue, cues
 from sentiment.prepare import window
 
 MAX_CHARS: Final = 6000
+MAX_HITS: Final = 20  # of one kind of wording looked at
 BASE_OTHER: Final = 1.5  # evidence needed before a post is anything else
 SHORT: Final = 120  # a single cue counts in full in a short post; in a long one less, it is one remark among many
 ASKS_FIRST: Final = 1.0  # "why was I charged twice?" wants an answer: the question weighs more than the trouble
@@ -29,6 +31,8 @@ MARKED_WORDS: Final = 4  # a first sentence longer than this and marked is seldo
 LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
 ASKED_CAP: Final = 4.2  # of evidence for a question
+WARM_TONE: Final = 0.35  # margin of the tone that makes a mishap no complaint; half of it on the other side is cold
+COLD_TONE: Final = 0.4
 READS_ALONE: Final = 0.6  # probability from which a short post without a mark is a question
 READS_AMONG: Final = 0.9  # the same for one sentence of several
 SHORT_WORDS: Final = 14
@@ -38,6 +42,7 @@ TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 _LINK_OR_CUT: Final = re.compile(r"(?:https?://|www\.)\S*|\{link\}")
 _RETWEET: Final = re.compile(r"^\W*rt @\w+|(?<!\w)rt @\w+")
+_NEWSLIKE: Final = re.compile(r"(?:https?://|www\.)\S|\{link\}|^\W*rt @\w+")
 _HEADLINE_TAG: Final = re.compile(r"^#\w+")
 _QUOTE: Final = re.compile(r"[«\"“][^«»\"“”?]*\?[^«»\"“”]*[»\"”]")
 _TITLE: Final = re.compile(r"\S \| \S|- youtube(?!\w)")
@@ -61,7 +66,24 @@ _PERSONAL: Final = re.compile(
     r"мого|моєї|у нас|в нас)(?!\w)"
 )
 _DENIED: Final = r"(?<!\w)(?:не|ні|ни|not|n't|never|no|без|мало|никак\w*|ніяк\w*|нема|немає|нет"
-_NEGATED_PRAISE: Final = re.compile(_DENIED + r")\W+(?:\w+\W+){0,1}$")
+# "I would not go so far as to call this a good bank": the whole frame denies what follows in the sentence.
+_FRAME: Final = (
+    r"|(?<!\w)(?:can't say|cannot say|couldn't say|(?:would not|wouldn't)(?: \w+){0,6} (?:call|say|describe)|"
+    r"hardly (?:call|say)|"
+    r"nobody(?: \w+){0,5} (?:call|say|describe)s?|far from|anything but|"
+    r"не стал\w? бы|бы не стал\w?|не (?:сказал\w?|назвал\w?) бы|не могу (?:сказать|назвать)|нельзя (?:сказать|назвать)|"
+    r"(?:трудно|сложно|язык не повернется) назвать|никому[^.!?]{0,30} не|"
+    r"не (?:сказав|сказала|назвав|назвала) би?|не можу (?:сказати|назвати)|не можна (?:сказати|назвати)|"
+    r"(?:важко|складно|язик не повернеться) назвати)(?!\w)[^.!?]{0,60}$"
+)
+FRAME_CHARS: Final = 110  # before a word of praise in which a frame is looked for
+_NEGATED_PRAISE: Final = re.compile(_DENIED + r")\W+(?:\w+\W+){0,1}$" + _FRAME)
+_UNWILLING: Final = re.compile(
+    r"(?<!\w)(?:won't|wouldn't|will not|would not|not going to|never|don't want to|do not|don't|no need to|без|"
+    r"не (?:буду|будем|стану|станем|собираю\w*|хочу|думаю|планирую|надо|нужно|"
+    r"будемо|збираю\w*|планую|треба|стала?|став)|"
+    r"никуда (?:от|из|с)|нікуди (?:від|з|із)|ни за что не)(?: \w+){0,3} ?$"
+)
 _NEGATED_BLAME: Final = re.compile(
     _DENIED
     + r"|without|any|a single|ни одн\w+|ни разу|никаких|жодн\w+|жодного разу|ніяких|nothing to)\W+(?:\w+\W+){0,1}$"
@@ -132,7 +154,7 @@ def verdict(text: str) -> float:
 def _denied(plain: str, scripts: frozenset[str]) -> bool:
     """ "Not good": a word of praise after a negation."""
     hits = (hit for cue in cues("praise", scripts) for hit in cue.pattern.finditer(plain))
-    return any(_NEGATED_PRAISE.search(plain[max(0, hit.start() - 25) : hit.start()]) for hit in hits)
+    return any(_NEGATED_PRAISE.search(plain[max(0, hit.start() - FRAME_CHARS) : hit.start()]) for hit in hits)
 
 
 def _scripts(plain: str) -> frozenset[str]:
@@ -154,7 +176,7 @@ def _found(
     bad, good = _lean(tone, len(plain) > LONG, own and not _LINK_OR_CUT.search(low)) if tone else ([], [])
     return {
         Intent.QUESTION: _question(low, plain, scripts, news),
-        Intent.COMPLAINT: _complaint(said, scripts) + news + bad,
+        Intent.COMPLAINT: _blamed(said, scripts, tone, own or not _NEWSLIKE.search(low)) + news + bad,
         Intent.PRAISE: _praise(said, scripts) + news + good,
     }
 
@@ -183,10 +205,17 @@ def _logits(found: dict[Intent, list[_Evidence]]) -> dict[Intent, float]:
 
 def flags(plain: str, scripts: frozenset[str] = frozenset((LATIN, CYRILLIC, ANY))) -> tuple[str, ...]:
     """Names of the priority cues in prepared (lower-cased, folded) text; news about courts raise none."""
-    named = {cue.name for cue in cues("flag", scripts) if cue.pattern.search(plain)}
-    if "legal" in named and not _PERSONAL.search(plain) and _cues(cues("news", scripts), plain):
+    named = {cue.name for cue in cues("flag", scripts) if _meant(cue, plain)}
+    own = _PERSONAL.search(plain) or any(cue.pattern.search(plain) for cue in cues("law", scripts))
+    if "legal" in named and not own:
         named.discard("legal")
     return tuple(sorted(named))
+
+
+def _meant(cue: Cue, plain: str) -> bool:
+    """Whether a flag's wording stands somewhere without "I won't" before it."""
+    hits = islice(cue.pattern.finditer(plain), MAX_HITS)
+    return any(not _UNWILLING.search(plain[max(0, hit.start() - 30) : hit.start()]) for hit in hits)
 
 
 def _softmax(logits: dict[Intent, float]) -> dict[Intent, float]:
@@ -198,7 +227,8 @@ def _softmax(logits: dict[Intent, float]) -> dict[Intent, float]:
 def _reason(intent: Intent, parts: list[_Evidence]) -> str:
     if intent is Intent.OTHER:
         return "no wording of a question, complaint or praise"
-    return "; ".join(part.reason for part in sorted(parts, key=lambda p: -p.weight)[:3] if part.weight > 0)
+    told = dict.fromkeys(part.reason for part in sorted(parts, key=lambda p: -p.weight) if part.weight > 0)
+    return "; ".join(list(told)[:3])
 
 
 def _cues(known: Iterable[Cue], plain: str, denied: re.Pattern[str] | None = None) -> list[_Evidence]:
@@ -212,7 +242,7 @@ def _cues(known: Iterable[Cue], plain: str, denied: re.Pattern[str] | None = Non
         for hit in cue.pattern.finditer(plain):
             if denied and any(hit.start() < end and start < hit.end() for start, end in taken):
                 continue
-            if denied is None or not denied.search(plain[max(0, hit.start() - 25) : hit.start()]):
+            if denied is None or not denied.search(plain[max(0, hit.start() - FRAME_CHARS) : hit.start()]):
                 parts.append(_Evidence(cue.weight, f"{cue.name}: “{_clip(hit.group())}”"))
                 taken.append(hit.span())
                 break
@@ -309,6 +339,31 @@ def _complaint(plain: str, scripts: frozenset[str]) -> list[_Evidence]:
     if len(plain) <= SHORT or len(parts) > 1:
         return parts
     return [_Evidence(part.weight * 0.85, part.reason) for part in parts]
+
+
+def _blamed(plain: str, scripts: frozenset[str], tone: Tones | None, told: bool) -> list[_Evidence]:
+    """Words of blame, and things that went wrong; headlines and reposts (not `told`) count for their words alone."""
+    blame = _complaint(plain, scripts)
+    return blame + (_mishaps(plain, scripts, tone, " ".join(part.reason for part in blame)) if told else [])
+
+
+def _mishaps(plain: str, scripts: frozenset[str], tone: Tones | None, known: str) -> list[_Evidence]:
+    """Things that went wrong, told without a word of blame: two of them, or one with a service named or a cold tone.
+
+    `known` are the reasons given already: the same words count once.
+    """
+    if len(plain) > LONG or (tone and tone[2] - tone[0] > WARM_TONE):
+        return []
+    found = [part for part in _cues(cues("mishap", scripts), plain, _NEGATED_BLAME) if _quoted(part) not in known]
+    if not found:
+        return []
+    served = _cues(cues("service", scripts), plain)
+    cold = [_Evidence(COLD_TONE, BAD_TONE)] if tone and tone[0] - tone[2] > WARM_TONE / 2 else []
+    return [*found[:3], *served, *cold]
+
+
+def _quoted(part: _Evidence) -> str:
+    return part.reason.partition("“")[2].rstrip("”")
 
 
 def _praise(plain: str, scripts: frozenset[str]) -> list[_Evidence]:

@@ -110,10 +110,10 @@ def _word(word: str, reading: _Reading) -> str:
     mixed = _one_alphabet(word)
     if mixed != word:
         return mixed
-    latin = _LATIN.search(low) is not None
-    if latin and not reading.english:
-        return word
-    return _unstretched(low, reading.knows) or _untwisted(word, low, reading.knows) or word
+    found = _unstretched(low, reading.knows)
+    if found or (_LATIN.search(low) and not reading.english):
+        return found or word
+    return _untwisted(word, low, reading.knows) or word
 
 
 def _one_alphabet(word: str) -> str:
