@@ -38,6 +38,13 @@ _FEDIVERSE = {
 _EXTENSION = re.compile(r"\.(?:rss|xml|atom|rdf)(?:\.gz)?$|/(?:feed|rss|atom)/?$", re.I)
 
 
+_ISSO = {
+    "items": "replies",
+    "nested": "replies",
+    "fields": {"id": "id", "text": "html(text)", "author": "author", "published_at": "created", "parent": "parent"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
     """A kind that may read the place. `lacks`: what the user must add before it can be tried, such as a key."""
@@ -156,6 +163,7 @@ def _of_page(page: HtmlResponse, root: Element, words: Sequence[str]) -> Iterato
     yield from _feeds(page, root)
     yield from _programs(page, root, text, words)
     yield from _comments(text)
+    yield from _isso(page, root)
     yield from _linked(page, root)
     if len(article_links(root, page.url)) >= 5:
         yield Lead("article", {"url": page.url}, "a list of articles", rank=60)
@@ -210,6 +218,19 @@ def _comments(text: str) -> Iterator[Lead]:
     if channel := _CHANNEL.search(text):
         settings = {"channels": [channel[1] or channel[2]]}
         yield Lead("youtube", settings, "the page of a channel", rank=15)
+
+
+def _isso(page: HtmlResponse, root: Element) -> Iterator[Lead]:
+    """Comments kept by Isso: its script says where, and it answers for one page at a time."""
+    named = root.xpath("//*[@data-isso]/@data-isso")
+    try:
+        base = urljoin(page.url, named[0].strip()).rstrip("/") if named else ""
+        here = urlsplit(page.url).path or "/"
+    except ValueError:
+        return
+    if base.startswith(("http://", "https://")):
+        asked = {"url": base, "path": "/", "query": {"uri": here}, "posts": [_ISSO], "may_be_empty": True}
+        yield Lead("api", asked, "its comments are kept by Isso", rank=9)
 
 
 def _linked(page: HtmlResponse, root: Element) -> Iterator[Lead]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from crawler.app.discovering import demand_address, name_of
 from crawler.app.kinds import spider_kinds
 from crawler.errors import NotFound
-from crawler.model import Author, Document, Post
+from crawler.model import Author, Document, Post, Source
 from spiders import leads
 from spiders.answers import response_of
 from spiders.exploring import Trial, Trials
@@ -163,3 +164,24 @@ def test_names_tell_sources_apart() -> None:
         "github-repo-a-b",
         "новини-example-стрічка",
     ]
+
+
+def test_comments_of_isso_are_read_by_api() -> None:
+    page = "<script data-isso='//talk.example/isso/' src='//talk.example/isso/js/embed.min.js'></script>"
+    lead = of_page(f"<html><body>{page}", "https://site.example/blog/1?x=2")["api https://talk.example/isso"]
+    settings = KINDS["api"].Settings.model_validate(dict(lead.settings))
+    spider = KINDS["api"](source=Source("s", "api", settings))
+    [request] = spider.requests()
+    assert request.url == "https://talk.example/isso/?uri=%2Fblog%2F1"
+    told = {"id": 2, "parent": None, "text": "<p>Добрий день</p>", "author": "Ада", "created": 1_780_000_000.5}
+    body = json.dumps({"total_replies": 1, "replies": [told | {"replies": [told | {"id": 3, "parent": 2}]}]}).encode()
+    reading = spider.read(response_of(Document(request.url, 200, {"content-type": "application/json"}, body, NOW)))
+    assert [(post.platform_id, post.text, post.parent) for post in reading.posts] == [
+        ("2", "Добрий день", None),
+        ("3", "Добрий день", "2"),
+    ]
+
+
+def test_an_ordinary_link_is_no_comment_service() -> None:
+    assert "disqus" not in of_page('<a href="//localhost">x</a><script src="//cdn.example/embed.js"></script>')
+    assert "disqus" in of_page("<script src='https://ladna-blog.disqus.com/embed.js'></script>")
