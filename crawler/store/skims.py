@@ -94,14 +94,20 @@ def _page(
 
 def _query(needs: Needs) -> sa.Select[Any]:
     mentions, posts, tagged = t.mentions.c, t.posts.c, t.analyses.c
-    names = [mentions[name] for name in ("id", "post_id", "brand_id", "status", "reason", "rule", "ticket_id")]
+    names: list[Any] = [
+        mentions[name] for name in ("id", "post_id", "brand_id", "status", "reason", "rule", "ticket_id")
+    ]
     names += [posts[name] for name in ("deleted", "rating", "author_followers")]
-    names += [tagged[name] for name in ("tone", "intent", "language", "confidence")]
+    names += [tagged[name] for name in ("tone", "intent", "language", "confidence", "model")]
     # JSON as text: equal texts are read once.
     names += [sa.type_coerce(tagged[name], sa.Text).label(name) for name in ("tone_scores", "intent_scores", "flags")]
     places = [posts[name] for name in ("url", "site", "author_name", "author_handle", "author_url")]
     times = [posts.published_at, posts.seen_at]
-    optional = (needs.text, [posts.folded]), (needs.author, places), (needs.time, times)
+    optional: tuple[tuple[bool, list[Any]], ...] = (
+        (needs.text, [posts.folded]),
+        (needs.author, places),
+        (needs.time, times),
+    )
     for wanted, columns in optional:
         names += columns if wanted else [sa.null().label(column.name) for column in columns]
     hits = sa.type_coerce(mentions.hits, sa.Text) if needs.hits else sa.literal("[]")
@@ -145,7 +151,7 @@ def _analysis(row: AnyRow) -> Analysis:
         flags=_flags(row.flags),
         confidence=row.confidence,
         truncated=False,
-        model="",
+        model=row.model,
     )
 
 
