@@ -28,7 +28,7 @@ from spiders.verdicts import Finding
 LOOK_AT = 300_000
 KEEP_THREADS = 500
 # So many posts of so many threads are remembered, to see which were taken down.
-KEEP_NUMBERS, KEEP_KNOWN = 80, 150
+KEEP_NUMBERS, KEEP_KNOWN = 40, 60
 _PAGE_NUMBERS = (
     re.compile(r"topic[=,]\d{1,12}\.(\d{1,7})"),
     re.compile(r"[?&](?:page|start|st)=(\d{1,7})"),

@@ -20,6 +20,10 @@ FEW_WORDS = 250
 NEXT_TO_NONE = 100
 TITLE_WORDS = 9
 
+# Feeds, sitemaps and JSON: what they say of walls and pauses is news.
+_DATA = re.compile(
+    rb"(?:\xef\xbb\xbf|\s)*(?:[{\[]|(?:<\?xml.{0,600}?)?<(?:rss|feed|rdf:rdf|urlset|sitemapindex)[\s>])", re.I | re.S
+)
 # Marks that stand in nothing but the pages of those who hold robots off.
 _CHALLENGE = re.compile(
     rb"cf-chl-|_cf_chl_opt|_incapsula_resource|ddos-guard|captcha-delivery\.com|px-captcha|perimeterx|/antibot/|"
@@ -95,11 +99,11 @@ _GONE = re.compile(
     r"^\W*(?:error\W*|ошибка\W*|помилка\W*)?404\b|(?:page|topic|thread|post|file|site|channel|content|object)"
     r"(?: that)?(?: you)?(?: requested| were looking for| are looking for)?(?: was| is| could| can)?(?: not|n't|not)? "
     r"(?:be )?(?:not )?found|(?:page|topic|thread|forum|post) (?:does not|doesn't|no longer) exist|"
-    r"this page (?:isn't|is not|is no longer) available|nothing (?:was )?found here|"
-    r"(?:страниц|тем|сообщени|пост)\w{0,3} (?:не найден|не существует|удален|больше не)|"
-    r"запрошенн\w{2,3} \w+ не существует|"
-    r"такой страницы (?:нет|не существует)|(?:сторінк|тем|повідомлен)\w{0,4} (?:не знайден|не існує|видален|більше не)|"
-    r"не знайдено (?:сторінк|тем)|такої сторінки (?:немає|не існує)|"
+    r"this page (?:isn't|is not|is no longer) available|"
+    r"(?:страница|тема|сообщение|пост) (?:не найден|не существует|удал[её]н|больше не)|"
+    r"запрошенн\w{2,3} \w+ не существует|такой страницы (?:нет|не существует)|"
+    r"(?:сторінку?|тему?|тема|повідомлення) (?:не знайден|не існує|видален|більше не)|"
+    r"такої сторінки (?:немає|не існує)|"
     r"seite (?:wurde )?nicht gefunden|page (?:introuvable|non trouvée)|página no (?:encontrada|existe)|"
     r"nie znaleziono (?:strony|takiej)|strona nie (?:istnieje|została)|sayfa bulunamadı|pagina non trovata",
     re.I,
@@ -130,7 +134,7 @@ def found(response: Response) -> Found | None:
 
     `changed` ("not found" with status 200) counts only where a run shows nothing else: links die one by one.
     """
-    if not isinstance(response, TextResponse):
+    if not isinstance(response, TextResponse) or _DATA.match(response.body[:1000]):
         return None
     head, markup = response.body[:LOOK_AT], response.text[:LOOK_AT]
     text = strip_markup(markup)

@@ -124,6 +124,9 @@ def test_a_page_that_is_not_there_with_200_has_changed(kind: str, name: str) -> 
         "<title>Forum</title><p>No topics yet. You must be logged in to post a reply. " + "Rules of the club. " * 20,
         "<title>The forbidden city: what to see in two days</title><p>Nothing has been said yet.",
         f"<title>Форум</title><div class=g-recaptcha></div><p>{FILLER}",
+        "<title>Пошук</title><p>Повідомлень не знайдено.",
+        "<title>Поиск</title><p>Сообщений не найдено. Тем не найдено.",
+        "<title>Search</title><p>No posts found. Nothing matches your search.",
     ],
 )
 def test_a_page_that_speaks_of_walls_is_none(markup: str) -> None:
@@ -163,6 +166,14 @@ def test_posts_behind_a_warning_are_read() -> None:
 )
 def test_broken_bytes_are_never_silence(kind: str, body: bytes) -> None:
     assert judged(read(kind, body, "application/octet-stream")) not in (None, Verdict.OK)
+
+
+@pytest.mark.parametrize("title", ["Site under maintenance", "404", "Just a moment...", "Captcha"])
+def test_an_empty_feed_may_be_called_as_it_likes(title: str) -> None:
+    body = f"<?xml version='1.0'?><rss version='2.0'><channel><title>{title}</title></channel></rss>"
+    assert judged(read("feed", body.encode(), "text/xml")) is Verdict.EMPTY
+    said = f'{{"hits": [], "query": "{title}: your request has been blocked"}}'
+    assert judged(read("hackernews", said.encode(), JSON)) is Verdict.EMPTY
 
 
 def test_a_list_that_was_never_empty_has_changed() -> None:

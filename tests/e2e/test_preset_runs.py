@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -26,21 +28,43 @@ class Double:
 
     def __init__(self, site: RoughSite, answer: Answer, count: int) -> None:
         self.site, self.answer, self.count = site, answer, count
+        # A limit as platforms have them: the second request in a row is too many, and says for how long.
+        self.limited, self.refused, self.breaches, self.not_before = False, 0, 0, 0.0
+        self.edited: int | None = None
         site.routes["/*"] = self._reply
         site.routes["/robots.txt"] = lambda request: request.send("", "text/plain", 404)
 
     def _reply(self, request: Request) -> None:
         parts = urlsplit(request.path)
         if parts.path == "/tick":
-            self.count += 5
+            self.edited, self.count = self.count, self.count + 5
             request.send("grown")
+            return
+        if self._too_many():
+            request.send('{"message": "slow down"}', JSON, 429, Retry_After="1")
             return
         said = self.answer(self, {name: values[0] for name, values in parse_qs(parts.query).items()}, parts.path)
         if said is None:
             request.send('{"error": "not here"}', JSON, 404)
             return
         data, headers = said
-        request.send(json.dumps(data), JSON, 200, **headers)
+        body = json.dumps(data)
+        if self.edited is not None:
+            body = re.sub(rf"\b([a-z]) {self.edited}\b", rf"\1 {self.edited} said anew", body)
+        request.send(body, JSON, 200, **headers)
+
+    def _too_many(self) -> bool:
+        """Every third request is refused for a second; one that comes earlier than that breaks the limit."""
+        if not self.limited:
+            return False
+        now = time.monotonic()
+        if now < self.not_before - 0.05:
+            self.breaches += 1
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked % 3 != 2:
+            return False
+        self.refused, self.not_before = self.refused + 1, now + 1.0
+        return True
 
     def newest(self, skip: int, size: int) -> list[int]:
         return list(range(self.count, 0, -1))[skip : skip + size]
@@ -289,3 +313,21 @@ def test_a_platform_is_read_whole_and_then_what_is_new(site: RoughSite, kind: st
     assert (grown["verdict"], grown["new"]) == ("ok", 5)
     assert len(grown["documents"]) <= 3, "only what may hold something new"
     assert "hush-1" not in json.dumps([first, again, grown])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(PRESETS))
+def test_a_platform_that_limits_and_edits_loses_and_doubles_nothing(site: RoughSite, kind: str) -> None:
+    """By the server's own log no request comes ahead of its Retry-After; an edited post is the same post."""
+    answer, count, given = PRESETS[kind]
+    double = Double(site, answer, count)
+    double.limited = True
+    where = "url" if kind in ("mastodon", "discourse", "wordpress", "lemmy") else "base_url"
+    job = {"kind": kind, "settings": {where: site.url, **given, "overlap": "1h"}}
+    tick = {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick", "item": "nothing"}}
+    first, _, grown = run(job, tick, job, seconds=150)
+    extra = 1 if kind == "github" else 0
+    assert (first["verdict"], first["new"]) == ("ok", count + extra), first["error"]
+    assert (double.breaches, double.refused > 0) == (0, True)
+    assert len(set(grown["ids"])) == count + extra + 5
+    assert [text for text in grown["texts"] if "said anew" in text], "an edit"
