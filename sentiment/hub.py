@@ -44,9 +44,13 @@ def find(wanted: HubId, store: Path | None) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    # Files that every copy has: a snapshot without the weights that nobody wanted would count as incomplete.
+    names = ["config.json", *_TOKENIZER, *VOCABULARY]
     for cache in (store, None):
         try:
-            found = snapshot_download(wanted.name, revision=wanted.revision, cache_dir=cache, local_files_only=True)
+            found = snapshot_download(
+                wanted.name, revision=wanted.revision, cache_dir=cache, allow_patterns=names, local_files_only=True
+            )
         except (LocalEntryNotFoundError, ValueError, OSError):
             continue
         return Path(found)

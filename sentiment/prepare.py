@@ -17,6 +17,7 @@ USER_PATTERN = r"@\w+"
 
 LONG_TEXT = 400  # characters: above this the text is cut to the sentences around the target
 WINDOW = 600  # characters kept of a long text; about 128 word pieces of Cyrillic text
+MOST_READ = 4_000  # characters read of a text without a target
 HARD_CAP = 65_536  # characters looked at, whatever comes
 
 _URL = re.compile(URL_PATTERN)
@@ -53,11 +54,20 @@ def voter_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What each voter reads of one post. `cut` says that the encoder does not see all of it."""
+    """What each voter reads of one post. `cut` says that no voter sees all of it."""
 
     encoder: str
     voter: str
     cut: bool
+
+
+def whole(text: str) -> Views:
+    """A post asked about nobody: all of it, or both ends of a very long one, where people say what they think."""
+    tidied = tidy(text)
+    if len(tidied) <= MOST_READ:
+        return Views(tidied, tidied, False)
+    shown = f"{tidied[: MOST_READ // 2]} {tidied[-MOST_READ // 2 :]}"
+    return Views(shown, shown, True)
 
 
 def views(text: str, target: str | None) -> Views:

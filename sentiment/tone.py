@@ -25,7 +25,7 @@ from sentiment import intent
 from sentiment.broken import demand_room, guarded, said
 from sentiment.cues import version
 from sentiment.onnx_folder import session_of
-from sentiment.prepare import TARGET_MARK, views
+from sentiment.prepare import TARGET_MARK, Views, views, whole
 from sentiment.temperature import softmax as softmax
 from sentiment.voter import Voter
 
@@ -122,6 +122,8 @@ class ToneModel:
         with guarded(self.folder / "tokenizer.json", FIX):
             self._tokenizer = _load_tokenizer(self.folder)
             self._vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+            self._edges: list[int] = self._tokenizer("")["input_ids"]
+            self._mark = self._vocabulary[TARGET_MARK]
         with guarded(weights, FIX):
             demand_room([weights])
             self._session = session_of(weights)
@@ -143,7 +145,7 @@ class ToneModel:
         if not texts:
             return np.empty((0, 3)), []
         calm = (_MARKS.sub(r"\1", text) for text in texts)
-        shown = [views(text, target) for text, target in zip(calm, targets, strict=True)]
+        shown = [_views(text, target) for text, target in zip(calm, targets, strict=True)]
         with guarded(self.folder / "model.onnx", FIX):
             encoder = softmax(self._encode([view.encoder for view in shown]))
         voter = softmax(self._voter.logits([view.voter for view in shown], languages))
@@ -167,7 +169,8 @@ class ToneModel:
         return softmax(logits / divisors[:, None])
 
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        pieces: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=MAX_PIECES)["input_ids"]
+        told: list[list[int]] = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        pieces = [[self._edges[0], *_chosen(row, self._mark), self._edges[-1]] for row in told]
         # One post a run: int8 activations are scaled per run, so a batch would make scores depend on their neighbours.
         logits = list(self._pool.map(self._run, pieces)) if self._pool else [self._run(row) for row in pieces]
         if any(row.shape != (1, len(LABELS)) for row in logits):
@@ -180,6 +183,23 @@ class ToneModel:
             ["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         )[0]
         return logits
+
+
+def _views(text: str, target: str | None) -> Views:
+    """What is read: around the target where it stands, else everything."""
+    found = views(text, target) if target else None
+    return found if found and TARGET_MARK in found.encoder else whole(text)
+
+
+def _chosen(row: list[int], mark: int) -> list[int]:
+    """As many pieces as the encoder takes: around the mark, or the first half and the last, which beat any mean."""
+    room = MAX_PIECES - 2
+    if len(row) <= room:
+        return row
+    if mark not in row:
+        return row[: room // 2] + row[-(room - room // 2) :]
+    start = min(max(0, row.index(mark) - room // 3), len(row) - room)
+    return row[start : start + room]
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -218,6 +218,11 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self, whole: bool) -> None:
         self.asked.append(self.path)
         path = self.path.split("?")[0]
+        if path.startswith("/api/models/acme/tone/tree/"):
+            tree = [
+                {"type": "file", "path": one["rfilename"], "oid": "b" * 40, **one} for one in self._told()["siblings"]
+            ]
+            return self._send(json.dumps(tree).encode(), {"Content-Type": "application/json"}, whole)
         if path.startswith("/api/models/acme/tone"):
             return self._send(json.dumps(self._told()).encode(), {"Content-Type": "application/json"}, whole)
         name = path.removeprefix(f"/acme/tone/resolve/{COMMIT}/").removeprefix("/acme/tone/resolve/main/")
@@ -234,7 +239,11 @@ class Hub(BaseHTTPRequestHandler):
         listed = []
         for name, data in self.files.items():
             digest = "0" * 64 if self.lie else hashlib.sha256(data).hexdigest()
-            lfs = {"sha256": digest, "size": len(data), "pointerSize": 130} if name.endswith(".onnx") else None
+            lfs = (
+                {"sha256": digest, "oid": digest, "size": len(data), "pointerSize": 130}
+                if name.endswith(".onnx")
+                else None
+            )
             listed.append({"rfilename": name, "size": len(data), **({"lfs": lfs} if lfs else {})})
         return {"id": "acme/tone", "modelId": "acme/tone", "sha": COMMIT, "siblings": listed, "private": False}
 
