@@ -55,11 +55,13 @@ class Rules:
 
 
 _KNOWN: dict[str, Rules] = {}
+_LAST: dict[str, float] = {}
 
 
 def forget_robots() -> None:
-    """Forgets every robots.txt read by this process."""
+    """Forgets every robots.txt read by this process, and when its site was asked last."""
     _KNOWN.clear()
+    _LAST.clear()
 
 
 def retry_after(response: Response, now: float | None = None) -> float | None:
@@ -82,6 +84,7 @@ class Robots:
         self.crawler = crawler
         self.agent = str(crawler.settings.get("ROBOTSTXT_USER_AGENT") or crawler.settings["USER_AGENT"])
         self._asking: dict[str, asyncio.Task[Rules]] = {}
+        self._begun: set[str] = set()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Robots:
@@ -96,10 +99,28 @@ class Robots:
             raise RobotsDenied(rules.why or "robots.txt of the site forbids this page")
         if delay := rules.delay(self.agent):
             self._slow(request, delay)
+            await self._after_others(request, delay)
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        """Remembers when a site was asked last, for the next run that goes there."""
+        if not request.meta.get("dont_obey_robotstxt"):
+            _LAST[_site_of(request)] = time.monotonic()
+            while len(_LAST) > KEEP_SITES:
+                del _LAST[next(iter(_LAST))]
+        return response
+
+    async def _after_others(self, request: Request, delay: float) -> None:
+        """The delay stands between runs too: many sources of one site are not asked one right after the other."""
+        site = _site_of(request)
+        if site in self._begun:
+            return
+        self._begun.add(site)
+        wait = _LAST.get(site, -math.inf) + delay - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(min(wait, LONG_WAIT))
 
     async def _rules(self, request: Request) -> Rules:
-        parts = urlsplit(request.url)
-        site = f"{parts.scheme}://{parts.netloc}"
+        site = _site_of(request)
         known = _KNOWN.get(site)
         if known and known.until > time.monotonic():
             return known
@@ -137,6 +158,11 @@ class Robots:
         if slot := downloader.slots.get(key):
             # lastseen 0: the delay stands between pages, not between robots.txt and the first page.
             slot.delay, slot.jitter, slot.concurrency, slot.lastseen = delay, 0.0, 1, 0
+
+
+def _site_of(request: Request) -> str:
+    parts = urlsplit(request.url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _read(response: Response) -> Rules:

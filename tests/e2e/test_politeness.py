@@ -1,0 +1,37 @@
+"""However many sources point at one site: what its own log says of us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from rough_site import Request, RoughSite, run
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def site() -> Iterator[RoughSite]:
+    made = RoughSite()
+    yield made
+    made.close()
+
+
+def test_the_delay_that_a_site_asks_for_stands_between_runs_too(site: RoughSite) -> None:
+    log: list[float] = []
+
+    def serve(request: Request) -> None:
+        log.append(time.monotonic())
+        item = f"<item><guid isPermaLink='false'>{request.path}</guid><title>t</title></item>"
+        request.send(f"<rss version='2.0'><channel>{item}</channel></rss>", "application/rss+xml")
+
+    site.routes["/robots.txt"] = lambda request: request.send("User-agent: *\nCrawl-delay: 1\n", "text/plain")
+    paths = ["/a", "/b", "/c", "/d"]
+    for path in paths:
+        site.routes[path] = serve
+    told = run(*({"kind": "feed", "settings": {"url": site.url + path}} for path in paths))
+    assert [one["verdict"] for one in told] == ["ok"] * 4
+    assert site.asked["/robots.txt"] == 1
+    assert min(later - earlier for earlier, later in pairwise(log)) >= 0.95
