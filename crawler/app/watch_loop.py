@@ -99,7 +99,9 @@ class Watched:
             for name, tally in self.sources.items()
         ]
         tones = {tone: self.tones[tone] for tone in ("negative", "neutral", "positive")}
-        return {"mentions": self.shown.total(), "older": self.older, "tones": tones, "sources": sources}
+        first = None if self.first_seconds is None else round(self.first_seconds, 1)
+        told = {"mentions": self.shown.total(), "older": self.older, "first_after_seconds": first}
+        return {**told, "tones": tones, "sources": sources}
 
 
 class Watch:
