@@ -370,7 +370,7 @@ class Delivery:
 
     `doubtful` means an earlier attempt may have taken effect: look before sending. `doubted_at` is the last moment in
     which such an attempt can have been made; None with `doubtful`: a person asks to look first. `remote` is known for
-    changes.
+    changes, and so is `place`: which helpdesk has the ticket.
     """
 
     id: int
@@ -381,6 +381,7 @@ class Delivery:
     remote: Remote | None = None
     change: Change | None = None
     doubted_at: datetime | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ and, when the helpdesk can be searched, `find`. An ability that is not written i
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -105,6 +106,16 @@ class Sink(ABC):
         Nothing is created again before they have passed, and one more look follows after them.
         """
         return 30.0
+
+    @property
+    def place(self) -> str:
+        """Which helpdesk this is, short and without secrets: the same number in another place is another ticket."""
+        return hashlib.sha256(self.server.encode("utf-8", "replace")).hexdigest()[:16]
+
+    @property
+    def server(self) -> str:
+        """What tells this helpdesk from others: its server, or the kind alone."""
+        return self.kind
 
     @property
     def changes_once(self) -> bool:

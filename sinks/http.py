@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -85,6 +86,10 @@ class HttpSink(Sink):
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)
         self.base = str(settings.url).rstrip("/")
+
+    @property
+    def server(self) -> str:
+        return urlsplit(self.base).netloc.lower()
 
     def headers(self) -> Mapping[str, str]:
         """Headers of every call: authentication goes here."""

@@ -249,7 +249,7 @@ class _Batch:
             self.before = self.pulse
         if results.outcome.total:
             kill_point("before_settle")
-            told = Told(results.twice, results.rechecks, results.fresh)
+            told = Told(results.twice, results.rechecks, results.fresh, self.courier.sink.place)
             self.courier.store.outbox.settle(self.courier.owner, results.sent, results.later, results.parked, told)
             kill_point("after_settle")
             self.courier.count(results.outcome)

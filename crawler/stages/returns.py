@@ -36,7 +36,7 @@ def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> in
         return 0
     kill_point("after_poll")
     heard.sort(key=lambda it: it[1].at or began)
-    made = store.replies.take(name, heard, further(cursor, heard, began))
+    made = store.replies.take(name, heard, further(cursor, heard, began), sink.place)
     store.alerts.clear(f"returns:{name}")
     return made
 

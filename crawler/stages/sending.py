@@ -115,9 +115,22 @@ def _change(sink: Sink, delivery: Delivery, now: datetime) -> Sent:
         raise Permanent(f"{delivery.sink}: a change without the ticket it belongs to (delivery {delivery.id})")
     if "update" not in sink.can:
         return Sent(delivery.remote)
+    remote = _there(sink, delivery, delivery.remote)
     unsure = delivery.doubted_at if delivery.change.comment and not sink.idempotent else None
     if unsure and sink.changes_once and now < (settled := unsure + timedelta(seconds=sink.settle)):
         raise NotYet(settled)
-    told = sink.update(delivery.remote, delivery.change)
+    told = sink.update(remote, delivery.change)
     twice = "an earlier attempt of this comment was in doubt: it may stand there twice"
-    return Sent(told or delivery.remote, twice if unsure and not sink.changes_once else None)
+    return Sent(told or remote, twice if unsure and not sink.changes_once else None)
+
+
+def _there(sink: Sink, delivery: Delivery, remote: Remote) -> Remote:
+    """The ticket where the sink leads now. In another helpdesk its number is a stranger's: the key decides."""
+    if delivery.place in (None, sink.place):
+        return remote
+    if found := look(sink, delivery.ticket.key) if "find" in sink.can else ():
+        return found[0]
+    raise Permanent(
+        f"{delivery.sink}: ticket {remote.id} was made in another helpdesk than this sink leads to now:"
+        " tell it there, or lead the sink back and retry"
+    )

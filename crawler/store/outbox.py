@@ -320,21 +320,25 @@ def _tickets(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, Any]:
     return {row.id: ticket_of(row) for row in connection.execute(query)}
 
 
-def _remotes(connection: Connection, rows: Sequence[AnyRow]) -> dict[tuple[int, str], Remote]:
+def _remotes(connection: Connection, rows: Sequence[AnyRow]) -> dict[tuple[int, str], tuple[Remote, str | None]]:
     columns = t.deliveries.c
     query = sa.select(t.deliveries).where(columns.ticket_id.in_({row.ticket_id for row in rows}), columns.number == 0)
-    return {(row.ticket_id, row.sink): _remote(row) for row in connection.execute(query)} if rows else {}
+    found = connection.execute(query) if rows else ()
+    return {(row.ticket_id, row.sink): (_remote(row), row.place) for row in found}
 
 
 def _remote(row: AnyRow) -> Remote:
     return Remote(row.remote_id, row.remote_url, TicketStatus(row.remote_status) if row.remote_status else None)
 
 
-def _delivery(row: AnyRow, ticket: Any, remote: Remote | None, doubted_at: datetime | None) -> Delivery:
+def _delivery(
+    row: AnyRow, ticket: Any, known: tuple[Remote, str | None] | None, doubted_at: datetime | None
+) -> Delivery:
+    remote, place = known or (None, None)
     change = row.change and Change(
         key=row.change["key"],
         comment=row.change["comment"],
         priority=Priority(row.change["priority"]) if row.change["priority"] else None,
         status=TicketStatus(row.change["status"]) if row.change["status"] else None,
     )
-    return Delivery(row.id, row.sink, ticket, row.attempts + 1, _doubtful(row), remote, change, doubted_at)
+    return Delivery(row.id, row.sink, ticket, row.attempts + 1, _doubtful(row), remote, change, doubted_at, place)

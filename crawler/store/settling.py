@@ -26,12 +26,13 @@ class Told:
     """What else is known of a batch, by delivery id.
 
     `twice`: why the helpdesk may hold it twice. `rechecks`: when to look once more. `fresh`: deliveries whose doubt
-    comes from a call of just now, with the time of that call.
+    comes from a call of just now, with the time of that call. `place`: the helpdesk that was called.
     """
 
     twice: Mapping[int, str] = field(default_factory=dict)
     rechecks: Mapping[int, datetime] = field(default_factory=dict)
     fresh: Mapping[int, datetime] = field(default_factory=dict)
+    place: str | None = None
 
 
 def update_deliveries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -91,6 +92,7 @@ class Settling:
             "twice": row.twice or why is not None,
             "twice_at": row.twice_at if why is None else self.part.now(),
             "recheck_at": self.told.rechecks.get(delivery_id),
+            "place": self.told.place,
         }
 
     def _later(self, delivery_id: int, error: str, not_before: datetime, doubtful: bool) -> dict[str, Any]:

@@ -111,6 +111,8 @@ deliveries = Table(
     # How often somebody looked for a double after it was sent: once soon, once much later.
     count("looks"),
     time_("twice_at", nullable=True),
+    # Which helpdesk took it: a sink's name may lead to another one by now.
+    Column("place", String(16), nullable=True),
     UniqueConstraint("ticket_id", "sink", "number"),
     CheckConstraint("(number = 0) = (change IS NULL)", name="change"),
     Index("ix_deliveries_status", "status", "not_before"),

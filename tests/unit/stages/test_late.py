@@ -152,6 +152,32 @@ def test_a_comment_in_doubt_is_not_doubled_or_flagged(world: World, reads: bool)
     assert flags == [False, not reads]
 
 
+class Moved(Telling):
+    """The same name in the config, another helpdesk."""
+
+    server = "another.example"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("moved_along", [True, False])
+def test_a_sink_that_leads_elsewhere_tells_no_stranger(world: World, moved_along: bool) -> None:
+    """Number 1 of another helpdesk is somebody else's ticket: no comment goes there, and its news are not ours."""
+    world.shows(world.post("neg93 гроші зникли", 1, thread="t"))
+    world.judge()
+    run(world, Telling())
+    key = world.store.tickets.list()[0].ticket.key
+    world.shows(world.post("neg93 і знову зникли", 2, thread="t"))
+    world.judge()
+    moved = Moved()
+    moved.stored = ["a stranger's", key] if moved_along else ["a stranger's"]
+    told: list[str] = []
+    moved.update = lambda remote, change: told.append(remote.id)  # type: ignore[method-assign,assignment]
+    heard(world, moved, (Remote("1"), Change("1", status=TicketStatus.SOLVED, at=world.at)))
+    ticket = world.store.tickets.list()[0]
+    assert ticket.status is TicketStatus.OPEN
+    assert told == (["2"] if moved_along else [])
+    assert ("another helpdesk" in str(ticket.deliveries[1].error)) is not moved_along
+
+
 def test_a_comment_by_hand_waits_to_be_undone(world: World) -> None:
     world.shows(world.post("neg93 гроші зникли", 1, thread="t"))
     world.judge()

@@ -66,6 +66,8 @@ ALTER TABLE deliveries ADD COLUMN looks INTEGER DEFAULT 0 NOT NULL
 
 ALTER TABLE deliveries ADD COLUMN twice_at TIMESTAMP WITH TIME ZONE
 
+ALTER TABLE deliveries ADD COLUMN place VARCHAR(16)
+
 CREATE INDEX ix_deliveries_twice ON deliveries (sink) WHERE twice
 
 ALTER TABLE desk_tickets ADD COLUMN due_at TIMESTAMP WITH TIME ZONE
