@@ -28,6 +28,7 @@ _BREAK: Final = re.compile(
     rf"(?P<end>[.!?…;\n]+)|(?P<comma>[,:]|\s[-–—]+\s)|(?P<sign>(?<=[^\w\s.,:;!?\"'()\-])\s*(?=ent\d))"
     rf"|(?<=\s)(?P<but>(?:{CONTRAST}|and the|and then|what(?=\s+ent\d))(?=\s))"
     r"|(?<=\s)(?P<join>(?:and|и|і|й|та)(?=\s+(?:в |у )?ent\d))"
+    r"|(?<=\s)(?P<verb>(?:and|и|і|й|та)(?=\s+\w{3,}(?:\s+\w+){0,2}\s+ent\d))"
 )
 _MARK: Final = re.compile(rf"^(?:{CONTRAST})(?!\w)")
 _FIRST: Final = re.compile(
@@ -129,11 +130,13 @@ def split(low: str) -> list[Clause]:
     """Clauses in order. A name list ("X, Y and Z") stays in one piece."""
     pieces, at, sentence = [], 0, 0
     for hit in _BREAK.finditer(low):
-        word = hit["but"] or hit["join"]
+        word = hit["but"] or hit["join"] or hit["verb"]
         piece = low[at : hit.start()]
         if hit["comma"] and _list_goes_on(piece, low[hit.end() :]):
             continue
         if hit["join"] and not _says_something(piece):
+            continue
+        if hit["verb"] and not (_NAME.search(piece) and len(bare(piece).split()) > 1):
             continue
         pieces.append((piece, sentence))
         sentence += bool(hit["end"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crawler.model import Analysis
-from sentiment import Analyser, behaviour, language
+from sentiment import Analyser, behaviour, fresh, language
 
 LANGUAGES: Final = ("en", "ru", "uk")
 INTENTS: Final = ("question", "complaint", "praise", "other")
@@ -62,6 +62,7 @@ def sections(sets: Path, analyser: Analyser) -> list[str]:
     return [
         "### Intent\n\n" + intents(posts, found),
         "### Posts written on purpose without the usual words\n\n" + unseen(sets, analyser),
+        "### Fresh sets: written before the latest changes\n\n" + fresh.tables(sets, analyser, table),
         "### Intent is no copy of the tone\n\n" + apart(posts, found),
         "### Flags\n\n" + flags(posts, found),
         "### Two names in one post\n\n" + two_names(pairs, analyser),

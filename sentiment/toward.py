@@ -36,6 +36,7 @@ PLAIN: Final = 0.45  # a verdict this far from 0 is one
 FOILED: Final = 1.0  # "unlike X, Y …" praises Y unless Y is plainly blamed
 COMPARED: Final = 1.2  # verdict of a comparison
 OPPOSITE: Final = 0.9  # how much of a plain verdict the other side of a contrast gets, turned round
+DENIED_BOTH: Final = 0.9  # "neither X nor Y sent a bill"
 DENIED_BLAME: Final = 1.0  # "neither let me down"
 STEEP: Final = 1.5  # from verdict to logits
 NEUTRAL: Final = 0.95  # neutral logit: PLAIN * STEEP and a little
@@ -124,7 +125,7 @@ def _neither(part: Clause, value: float) -> float:
     """ "Neither X nor Y bothered" denies what it says: plain words become blame, blame becomes praise."""
     if len(part.names) < 2 or not clauses.NEITHER.search(part.text):
         return value
-    return -max(COMPARED / 2, abs(value)) if value > -DENIED_BLAME else -value / 2
+    return -max(DENIED_BOTH, abs(value)) if value > -DENIED_BLAME else -value / 2
 
 
 def _value(text: str, margin: float) -> float:

@@ -138,3 +138,34 @@ def test_no_text_makes_the_patterns_crawl(text: str) -> None:
     started = time.perf_counter()
     assert detect(text)
     assert time.perf_counter() - started < 1.0
+
+
+def test_short_and_social_texts_of_the_fresh_set() -> None:
+    """Short Ukrainian without its own letters: 29 of 37 before the table of word parts."""
+    path = Path(__file__).parent.parent / "sentiment_sets" / "fresh_language.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for language, share in (("uk", 0.90), ("ru", 0.90), ("en", 0.95), ("de", 0.9), ("pl", 0.8), ("und", 0.85)):
+        some = [row for row in rows if row["language"] == language]
+        assert sum(detect(row["text"]) == language for row in some) >= share * len(some), language
+
+
+def test_a_hint_settles_what_is_close() -> None:
+    close = [
+        text for text in ("дорого", "норма", "так", "ага") if detect(text, "uk") == "uk" and detect(text, "ru") == "ru"
+    ]
+    assert close
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Скиньте ссылку на Quickmart Premium Delivery Service", "ru"),
+        ("забрали карту без объяснения причин", "ru"),
+        ("Das Paket ist nicht angekommen", "de"),
+        ("Gdzie jest moja paczka", "pl"),
+        ("Ужасно обслужване и никой не отговаря", "bg"),
+        ("чекала годину", "uk"),
+    ],
+)
+def test_what_used_to_be_mistaken(text: str, language: str) -> None:
+    assert detect(text) == language
