@@ -6,8 +6,11 @@ Every n-gram is a substring of the prepared text, so one prefix sum of a polynom
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,7 @@ MAX_CHARS: Final = 4096  # of prepared text; the window of prepare.py is far sho
 _BASE: Final = 0x9E3779B97F4A7C15 | 1
 _MASK: Final = (1 << 64) - 1
 _SPACE: Final = 32
+_OWN: Final = re.compile(r"own_[a-z]+_weights")
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -89,26 +93,50 @@ def _weigh(group: Ints, idf: Floats) -> tuple[Ints, Floats]:
     return index, values / norm if norm else values
 
 
-class Voter:
-    """Scores texts with `voter.npz`: int8 `weights` (BUCKETS, 3), `scale` (3,), `bias` (3,), uint8 `idf`."""
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """int8 `small` (BUCKETS, 3), `scale` (3,), `bias` (3,): logits are `features @ small * scale + bias`."""
 
-    def __init__(self, weights: npt.NDArray[np.int8], scale: Floats, bias: Floats, idf: Floats) -> None:
-        self.weights, self.scale, self.bias, self.idf = weights, scale, bias, idf
+    small: npt.NDArray[np.int8]
+    scale: Floats
+    bias: Floats
+
+    def of(self, index: Ints, values: Floats) -> Floats:
+        """(3,) logits of one text."""
+        summed: Floats = values @ self.small[index].astype(np.float32) * self.scale + self.bias
+        return summed
+
+
+class Voter:
+    """Scores texts with `voter.npz`: weights for any language, for some their own (`own_en_weights`), uint8 `idf`."""
+
+    def __init__(self, common: Weights, own: Mapping[str, Weights], idf: Floats) -> None:
+        self.common, self.own, self.idf = common, dict(own), idf
 
     @classmethod
     def load(cls, path: Path) -> Voter:
         """Read `voter.npz`. Raises OSError, KeyError or ValueError on a bad file."""
         with np.load(path, allow_pickle=False) as data:
-            weights, scale, bias = data["weights"], data["scale"], data["bias"]
+            own = {name[4:-8]: _weights(data, name[:-7]) for name in data.files if _OWN.fullmatch(name)}
+            common = _weights(data, "")
             idf = data["idf"].astype(np.float32) * float(data["idf_step"])
-        if weights.shape != (BUCKETS, 3) or idf.shape != (BUCKETS,):
-            raise ValueError(f"weights {weights.shape}, expected {(BUCKETS, 3)}")
-        return cls(weights, scale.astype(np.float32), bias.astype(np.float32), idf)
+        if idf.shape != (BUCKETS,):
+            raise ValueError(f"idf {idf.shape}, expected {(BUCKETS,)}")
+        return cls(common, own, idf)
 
-    def logits(self, texts: list[str]) -> Floats:
+    def logits(self, texts: Sequence[str], languages: Sequence[str]) -> Floats:
         """(len(texts), 3) logits in the order negative, neutral, positive."""
         out = np.empty((len(texts), 3), dtype=np.float32)
-        for row, text in enumerate(texts):
-            index, values = features(text, self.idf)
-            out[row] = values @ self.weights[index].astype(np.float32)
-        return out * self.scale + self.bias
+        for row, (text, language) in enumerate(zip(texts, languages, strict=True)):
+            out[row] = self.own.get(language, self.common).of(*features(text, self.idf))
+        return out
+
+
+def _weights(data: Mapping[str, Any], start: str) -> Weights:
+    small = data[f"{start}weights"]
+    if small.shape != (BUCKETS, 3) or small.dtype != np.int8:
+        raise ValueError(f"{start}weights {small.dtype} {small.shape}, expected int8 {(BUCKETS, 3)}")
+    scale, bias = (data[f"{start}{name}"].astype(np.float32) for name in ("scale", "bias"))
+    if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
+        raise ValueError(f"{start}scale or {start}bias holds NaN")
+    return Weights(small, scale, bias)

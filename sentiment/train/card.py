@@ -29,18 +29,17 @@ DATA = """
 | ROMIP 2012 quotes | ru | none stated |
 | Ukrainian shop reviews | uk | none stated |
 | XLM-T tweets, 7 other languages | other | Apache-2.0 repository |
-| COSMUS texts, unlabelled (word pieces and word vectors only) | uk, ru | CC0 |
+| COSMUS texts, unlabelled (word pieces, word vectors, pre-training) | uk, ru | CC0 |
 
 RuSentiment, NPS chat and other non-commercial sets were not trained on and steered nothing; RuSentiment is only scored.
 """
 
 LIMITS = """
 - Sarcasm and irony: most negative sarcastic posts are read as positive or neutral (see `semeval2014-sarcasm`).
-- Two brands in one post get almost the same tone; the target mark hides the name and little more.
+- Of two brands in one post the model alone gives almost the same tone; `sentiment/toward.py` judges clause by clause.
 - News sentences about an entity (`rusentne2023`) are little better than chance; facts
    without feeling are read as neutral or negative by luck.
 - Praise of banks and telecoms is rare in the data and often missed.
-- Posts above 400 characters are cut to the sentences around the target; the rest is not read (`truncated`).
 - Ukrainian reviews had no neutral class: neutral against negative in long Ukrainian reviews is weak.
 - Mixed Ukrainian and Russian: not measured. Other languages: far weaker, see `other.xlmt`.
 """
@@ -97,8 +96,9 @@ def write(model: ToneModel, dev: dict[str, list[Row]], path: Path) -> str:
     text = f"""# The built-in tone model
 
 Three tones (negative, neutral, positive) for English, Russian and Ukrainian posts that mention a brand. The mean of a
-BERT of 3 layers x 192 (from scratch, ONNX int8) and a hashed linear n-gram model, then one temperature and, per
-language, a shift of the neutral logit for posts with and without a target. Made on two CPU cores by
+BERT of 3 layers x 192 (word vectors, then masked-language pre-training, then labels; ONNX int8) and a hashed linear
+n-gram model with weights for all languages and for English, Russian and Ukrainian their own; then, per language, a
+temperature and a shift of the neutral logit for posts with and without a target. Made on two CPU cores by
 `python -m sentiment.train --data DIR --out DIR`.
 
 ## Dev scores

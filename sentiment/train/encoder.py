@@ -28,7 +28,7 @@ class Plan:
 
     steps: int
     batch: int = 96
-    rate: float = 5e-4
+    rate: float = 4e-4
     check: int = 250
     smoothing: float = 0.05
     word_dropout: float = 0.15
