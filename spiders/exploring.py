@@ -76,9 +76,7 @@ class Task:
     words: tuple[str, ...] = ()
     timezone: str = "UTC"
     most: int = MOST_REQUESTS
-    only: tuple[Lead, ...] = ()
     pages: int = 1
-    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Explorer(SourceSpider):
@@ -102,7 +100,7 @@ class Explorer(SourceSpider):
         return self.intake
 
     async def start(self) -> AsyncIterator[Any]:
-        chosen = self.task.only or tuple(leads.of_address(self.task.url, self.task.words))
+        chosen = leads.of_address(self.task.url, self.task.words)
         for lead in chosen:
             for request in self._try(lead, None):
                 yield request
@@ -200,7 +198,7 @@ class Explorer(SourceSpider):
     def _spider(self, lead: Lead) -> SourceSpider:
         kind = self.task.kinds[lead.kind]
         context = {"timezone": self.task.timezone}
-        settings = self.task.made.get(lead.key) or kind.Settings.model_validate(dict(lead.settings), context=context)
+        settings = kind.Settings.model_validate(dict(lead.settings), context=context)
         return kind(source=Source(self.source.name, lead.kind, settings))
 
     def _ask_for(self, trial: Trial, spider: SourceSpider, request: Request, depth: int) -> Iterator[Any]:
@@ -219,8 +217,6 @@ class Explorer(SourceSpider):
     def _read(self, response: Response, trial: Trial, spider: SourceSpider) -> Iterator[Any]:
         """What the kind makes of an answer; where it shows too little, what the kind would ask next."""
         trial.tried = True
-        if self.task.only:
-            trial.documents.append(answers.document_of(response))
         if finding := verdicts.of_status(response):
             trial.verdict, trial.why = trial.verdict or finding.verdict, trial.why or finding.why
             return

@@ -5,7 +5,7 @@ One bounded walk in a crawl child; what is proposed has shown real posts, read b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crawler.app import App
-from crawler.app.hosting import block_of
 from crawler.app.source_text import SourceText, slug
-from crawler.config import settings_of
 from crawler.errors import NotFound
 from crawler.model import Source
 
@@ -89,15 +87,13 @@ class Discovered:
         return [proposal for proposal in self.proposals if proposal.proved]
 
 
-def discover(
-    app: App | None, url: str, words: Sequence[str] = (), *, only: Sequence[Lead] = (), pages: int = 1
-) -> Discovered:
+def discover(app: App | None, url: str, words: Sequence[str] = ()) -> Discovered:
     """Look at a site and say how it could be read. NotFound when the address is none."""
     from crawler.engine.errands import errand
 
     address = demand_address(url)
     asked = tuple(words) or tuple(brand.name for brand in app.config.brands)[:3] if app else tuple(words)
-    arguments = (str(app.config.path) if app else None, address, asked, tuple(only), pages)
+    arguments = (str(app.config.path) if app else None, address, asked)
     answer = errand(_explore_main, arguments, SECONDS)
     if isinstance(answer, str):
         return Discovered(address, notes=[answer], network_failed=True)
@@ -159,17 +155,7 @@ def name_of(lead: Lead) -> str:
     return slug(f"{host} {path}" if lead.kind == "feed" else f"{host} {lead.kind}" if lead.kind != "forum" else host)
 
 
-def _made(app: App | None, kinds: Mapping[str, Any], only: Sequence[Lead]) -> dict[str, Any]:
-    """Settings of configured sources, with their secrets looked up here, in the child."""
-    blocks = [(lead, block_of(lead.kind, lead.kind, lead.settings)) for lead in only if lead.kind in kinds]
-    return (
-        {lead.key: settings_of(block, kinds[lead.kind].Settings, app.config) for lead, block in blocks} if app else {}
-    )
-
-
-def _explore_main(
-    channel: Channel, config_path: str | None, url: str, words: tuple[str, ...], only: tuple[Lead, ...], pages: int
-) -> Any:
+def _explore_main(channel: Channel, config_path: str | None, url: str, words: tuple[str, ...]) -> Any:
     """In the child: one Explorer; its Trials without the bodies that were read."""
     from crawler.app.kinds import spider_kinds
     from crawler.net.guard import EgressPolicy
@@ -182,9 +168,7 @@ def _explore_main(
     zone, agent = (app.config.timezone, app.config.user_agent) if app else ("UTC", "")
     policy = app.policy if app else EgressPolicy()
     private = app.config.allow_private if app else ()
-    task = Task(
-        url, {name: kind for name, kind in kinds.items() if not kind.browser}, words, zone, only=only, pages=pages
-    )
+    task = Task(url, {name: kind for name, kind in kinds.items() if not kind.browser}, words, zone)
     trials: Any = Trials()
     run_once(Explorer, Source("explored", "explorer", task), trials, as_dict(agent, private), policy)
     return list(trials), trials.notes, trials.unreachable, sum(trial.requests for trial in trials)

@@ -17,18 +17,24 @@ from urllib.parse import quote, quote_plus
 
 from crawler.app import App
 from crawler.app.discovering import discover
+from crawler.app.hosting import block_of
 from crawler.app.kinds import spider_kinds
 from crawler.app.logs import secrets_of
 from crawler.app.naming import demand, unknown
 from crawler.app.source_text import SourceText, scalar, slug
+from crawler.config import settings_of
 from crawler.errors import CrawlerError, NotFound, Permanent, Transient
-from crawler.model import Author, Document, Post, Source
+from crawler.model import Author, Document, Post, PostOutcome, Source, Verdict
 
 if TYPE_CHECKING:
+    from crawler.engine.child import Channel
     from spiders.base import Reading, SourceSpider
     from spiders.exploring import Trial
 
 FOLDER = "recordings"
+SECONDS = 120.0
+MOST_PAGES = 3
+MOST_POSTS = 300
 _HIDDEN = "SECRET"
 _HEADERS = re.compile(
     r"content-(?:type|language)|etag|last-modified|link|retry-after|(?:x-)?rate-?limit-\S+|x-wp-total(?:pages)?", re.I
@@ -104,15 +110,54 @@ def _by_requests(app: App, kind: str) -> bool:
     return not (spider.browser or hasattr(spider, "listen") or kind == "file")
 
 
+class _Keeper:
+    """An Intake that keeps the first answers and what was read from them, and writes nothing."""
+
+    def __init__(self) -> None:
+        self.documents: list[Document] = []
+        self.posts: list[Post] = []
+        self.verdict: Verdict | None = None
+        self.why = ""
+
+    def take(self, document: Document, posts: Sequence[Post], **_: object) -> Mapping[PostOutcome, int]:
+        """Keep one answer."""
+        if len(self.documents) < MOST_PAGES:
+            self.documents.append(document)
+            self.posts += posts[:MOST_POSTS]
+        return {PostOutcome.NEW: len(posts)}
+
+    def note(self, *, verdict: Verdict | None = None, error: str | None = None, **_: object) -> None:
+        """Remember how it went."""
+        self.verdict, self.why = verdict or self.verdict, error or self.why
+
+
 def _look(app: App, source: SourceText) -> Trial:
-    """The first answers of a source, fetched as a crawl would."""
+    """The first answers of a source, fetched by its own spider: logins, refusals and secrets are dealt with there."""
+    from crawler.engine.errands import errand
+    from spiders.exploring import Trial
     from spiders.leads import Lead
 
-    url = str(source.settings.get("url") or "https://explored.invalid/")
-    found = discover(app, url, only=[Lead(source.kind, source.settings, "configured")])
-    if not found.proposals:
-        raise Transient(f"{source.name}: {'; '.join(found.notes) or 'no answer'}")
-    return found.proposals[0].trial
+    raw = dict(source.settings)
+    if "pages" in app.spiders[source.kind].Settings.model_fields:
+        raw["pages"] = min(MOST_PAGES, raw["pages"]) if isinstance(raw.get("pages"), int) else MOST_PAGES
+    answer = errand(_look_main, (str(app.config.path), source.name, source.kind, raw), SECONDS)
+    if isinstance(answer, str):
+        raise Transient(f"{source.name}: {answer}")
+    documents, posts, verdict, why = answer
+    return Trial(Lead(source.kind, raw, "configured"), posts, documents, verdict=verdict, why=why)
+
+
+def _look_main(channel: Channel, config_path: str, name: str, kind: str, raw: dict[str, Any]) -> Any:
+    """In the child: one short run of the spider with a keeping Intake."""
+    from crawler.scrapy_settings import as_dict
+    from crawler.stages.crawl_once import run_once
+
+    app = App.load(config_path)
+    spider = app.spiders[kind]
+    source = Source(name, kind, settings_of(block_of(name, kind, raw), spider.Settings, app.config))
+    keeper = _Keeper()
+    run_once(spider, source, keeper, as_dict(app.config.user_agent, app.config.allow_private), app.policy)
+    return keeper.documents, keeper.posts, keeper.verdict, keeper.why
 
 
 def _written(document: Document, source: SourceText, into: Path, app: App, posts: int) -> Recorded:
