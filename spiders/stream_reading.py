@@ -90,7 +90,7 @@ class StreamReading:
     settings_: StreamSettings
 
     @cached_property
-    def _names(self) -> dict[str, str]:
+    def _names(self) -> dict[str, dict[str, str]]:
         return {}
 
     @property
@@ -166,16 +166,13 @@ class StreamReading:
             return line
         known, other, own = self._names, word(path(names.id)(data)), word(path(names.is_)(data))
         if other and own:
-            known[other[:200]] = own[:500]
+            link = word(path(names.link)(data)) if names.link else None
+            known[other[:200]] = {"known": own[:500], **({"known_url": link[:1000]} if link else {})}
             if len(known) > MOST_NAMES:
                 del known[next(iter(known))]
         said = path(names.named)(data)
-        found_as = known.get(word(said) or "") if not isinstance(said, bool) else None
-        return (
-            line
-            if found_as is None
-            else json.dumps({**data, "known": found_as}, ensure_ascii=False).encode("utf-8", "replace")
-        )
+        told = None if isinstance(said, bool) else known.get(word(said) or "")
+        return line if told is None else json.dumps({**data, **told}, ensure_ascii=False).encode("utf-8", "replace")
 
     def _place(self, data: Any) -> Mapping[str, Any] | None:
         """The place of a message; a time that lies ahead of us would skip what comes until then."""

@@ -31,8 +31,9 @@ class KnownAs(plugins.Settings):
 
     id: JsonPath = Field(description="The other id, in messages that hold the post.", examples=["data.id"])
     is_: JsonPath = Field(alias="is", description="The post's own id there.", examples=["data.uri"])
+    link: JsonPath | None = Field(None, description="The post's link there.", examples=["data.url"])
     named: JsonPath = Field(
-        description="The other id in messages that only name it; these are given `known`, the post's own.",
+        description="The other id in messages that only name it; these are given `known` (the own) and `known_url`.",
         examples=["event == 'delete' && data"],
     )
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,6 +42,7 @@ class Jetstream:
         self.faults = Faults()
         self.asked: list[dict[str, list[str]]] = []
         self.open = self.most_open = 0
+        self._connections: set[ServerConnection] = set()
         self._newest = 0
         self._random = random.Random(7)
         self._ready = threading.Event()
@@ -99,10 +101,12 @@ class Jetstream:
         asked = parse_qs(urlsplit(connection.request.path).query)
         self.asked.append(asked)
         self.open += 1
+        self._connections.add(connection)
         self.most_open = max(self.most_open, self.open)
         following = asyncio.ensure_future(self._follow(connection, int(asked.get("cursor", [0])[0]) or None))
         await connection.wait_closed()
         self.open -= 1
+        self._connections.discard(connection)
         following.cancel()
         with contextlib.suppress(ConnectionClosed, asyncio.CancelledError):
             await following
@@ -132,9 +136,66 @@ class Jetstream:
                     connection.transport.abort()
                     return
 
+    def drop(self) -> None:
+        """End every connection."""
+        for connection in list(self._connections):
+            self._loop.call_soon_threadsafe(connection.transport.abort)
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+
+class EventServer:
+    """Server-sent events over chunked HTTP: `say` reaches whoever listens to a path, as soon as it is said."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.said: dict[str, list[bytes]] = {}
+        events = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                events.asked.append((self.path, self.headers.get("Authorization", "")))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    events._talk(self)
+
+            def log_message(self, *_: Any) -> None:
+                """Tests read `asked` instead."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def say(self, path: str, name: str, data: Any) -> None:
+        """One event; data that is no text goes as JSON."""
+        words = data if isinstance(data, str) else json.dumps(data)
+        self.said.setdefault(path, []).append(f"event: {name}\r\ndata: {words}\r\n\r\n".encode())
+
+    def _talk(self, request: BaseHTTPRequestHandler) -> None:
+        at, ended = len(self.said.get(request.path, ())), time.monotonic() + 120
+        chunk = b":)\n"
+        while time.monotonic() < ended:
+            # In pieces, so that events are cut anywhere.
+            for piece in (chunk[:7], chunk[7:]):
+                if piece:
+                    request.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            time.sleep(0.05)
+            said = self.said.get(request.path, [])
+            chunk, at = b"".join(said[at:]), len(said)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
 @contextmanager

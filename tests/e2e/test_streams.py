@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.stream_double import Jetstream, jetstream, until
+from e2e.stream_double import EventServer, Jetstream, jetstream, until
 
 from crawler import plugins
 from crawler.engine import osproc
@@ -249,6 +249,32 @@ def test_ten_seconds_are_one_document_from_which_the_posts_can_be_read_again(pla
     spider = kind(source=Source("sky", "jetstream", kind.Settings()))
     ids = [post.platform_id for document in documents for post in spider.read(response_of(document)).posts]
     assert ids == [f"{PREFIX}n{number}" for number in range(5)]
+
+
+def test_server_sent_events_of_several_hashtags_are_one_stream(place: Place) -> None:
+    paths = {tag: f"/api/v1/streaming/hashtag?tag={tag}" for tag in ("LadnaPay", "LadnaBank")}
+    with closing(EventServer()) as server:
+        raw = {"url": server.url, "tags": list(paths), "token": "t0ken"}
+        row = SourceRow("sky", "mastodon_stream", raw, {}, {"every_min": 60.0, "stream": True}, "127.0.0.1")
+        place.store.config.sync("mastodon", "text", [], [row])
+        place.start()
+        until(lambda: len(server.asked) == 2, 120, "both connections")
+        assert {path for path, _ in server.asked} == set(paths.values())
+        assert {said for _, said in server.asked} == {"Bearer t0ken"}
+        uri = "https://m.example/users/ada/statuses/7"
+        account = {"username": "ada", "acct": "ada", "url": "https://m.example/@ada", "followers_count": 3}
+        status = {"id": "7", "uri": uri, "url": "https://m.example/@ada/7", "account": account}
+        status |= {"content": "<p>Ладна Пей?</p>", "created_at": "2026-11-20T10:00:00.000Z", "visibility": "public"}
+        # Under both hashtags: the post is one.
+        for path in paths.values():
+            server.say(path, "update", status)
+        until(lambda: place.texts() == {uri: "Ладна Пей?"}, 20, "the post")
+        edited = status | {"content": "<p>Ладна Пей!</p>", "edited_at": "2026-11-20T10:05:00.000Z"}
+        server.say(paths["LadnaPay"], "status.update", edited)
+        until(lambda: place.texts() == {uri: "Ладна Пей!"}, 20, "the edit")
+        server.say(paths["LadnaPay"], "delete", "7")
+        until(lambda: place.rows("SELECT deleted FROM posts") == [(1,)], 20, "the deletion")
+        assert "t0ken" not in repr(place.rows("SELECT url, headers FROM documents"))
 
 
 def _slowness() -> float:
