@@ -390,7 +390,7 @@ class ApiSpider(SourceSpider):
     def _hosts(self) -> frozenset[str]:
         """Where the config itself asks."""
         settings = self.settings_
-        ways = [way.path for way in (*settings.otherwise, *settings.deeper)]
+        ways = [*(way.path for way in settings.otherwise), *(deeper.path for deeper in settings.deeper)]
         said = [settings.url, settings.path, *ways, settings.ask.path if settings.ask else ""]
         return frozenset(urlsplit(one).netloc for one in said if "://" in one)
 

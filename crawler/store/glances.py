@@ -55,16 +55,19 @@ class Glances(Part):
         with self.db.read() as connection:
             return tuple(connection.execute(sa.select(t.brands.c.name).order_by(t.brands.c.name)).scalars())
 
-    def new_mentions(self, source: str, since: datetime) -> int:
-        """Mentions found since then in posts that the source showed."""
-        shown = sa.exists().where(
-            t.post_sources.c.post_id == t.mentions.c.post_id,
-            t.post_sources.c.source_id == t.sources.c.id,
-            t.sources.c.name == source,
+    def new_mentions(self, since: datetime) -> dict[str, int]:
+        """Source name -> mentions found since then in posts that it showed."""
+        links, mentions, names = t.post_sources.c, t.mentions.c, t.sources.c
+        query = (
+            sa.select(names.name, sa.func.count(mentions.id.distinct()))
+            .select_from(t.mentions)
+            .join(t.post_sources, links.post_id == mentions.post_id)
+            .join(t.sources, names.id == links.source_id)
+            .where(mentions.found_at >= since)
+            .group_by(names.name)
         )
-        query = sa.select(sa.func.count()).select_from(t.mentions).where(t.mentions.c.found_at >= since, shown)
         with self.db.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
     def hashes(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """(site, key) -> content hash, of the posts that exist."""
