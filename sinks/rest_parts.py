@@ -142,6 +142,10 @@ class Request(Part):
                     f"{where}{name}: name the secret in `secrets` of the sink, and write {{secret_NAME}} here"
                 )
         refuse_unknown(self.plain_headers(), known | {SESSION}, f"{where}headers")
+        for name in sorted({name for text in (self.graphql or "").split('"')[1::2] for name in names_in(text)} & known):
+            raise ValueError(
+                f"{where}graphql takes no placeholders; declare a variable, and put {{{name}}} in `variables`"
+            )
 
     def plain_headers(self) -> dict[str, str]:
         """The headers that are templates: those that hold no secret."""
@@ -197,10 +201,11 @@ class Call(Request):
 
 def check_steps(steps: tuple[Step, ...], known: frozenset[str], where: str) -> frozenset[str]:
     """What is known behind these steps; ValueError for a placeholder that nothing before it gives."""
+    own = known | {SESSION}
     for number, step in enumerate(steps):
         step.refuse_mistakes(known, f"{where}.{number}.")
         for name in step.take:
-            if name in (SESSION, "key", "marker") or name.startswith(SECRET):
+            if name in own or name.startswith(SECRET):
                 raise ValueError(f"{where}.{number}.take: {name!r} has a meaning of its own; choose another name")
         known |= set(step.take)
         if step.unless is not None and step.unless not in known:

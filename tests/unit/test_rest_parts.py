@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from crawler.errors import Transient
 from crawler.model import Priority, Ticket, TicketStatus
@@ -308,6 +311,8 @@ def test_statuses_that_are_something_or_nothing(word: object, status: str | None
         ({"login": {"path": "/l"}}, "a session that nothing carries"),
         ({"sign": {"secret": "file:x", "sends": {"X": "{signatur}"}}}, r"did you mean \{signature\}"),
         ({"create": {"path": "/t", "variables": {"k": "{key}"}}}, "variables are those of `graphql`"),
+        ({"create": {"path": "/t", "graphql": 'mutation { a(t: "{subject}", k: "x") {url} }'}},
+         r"declare a variable, and put \{subject\} in `variables`"),
         ({"find": {"path": "/f", "items": "json:a =~ b"}}, "items takes a path only"),
         ({"changes": {"path": "/f", "zone": "Kyiv/Europe"}}, "write one like Europe/Kyiv"),
         ({"meaning": {"200 json:a[": "failed"}}, "is no path"),
@@ -478,3 +483,13 @@ def test_moments_as_helpdesks_write_them(said: object, at: datetime | None) -> N
 )
 def test_moments_of_older_servers_and_of_a_zone(said: str, zone: str | None) -> None:
     assert moment_of(said, zone) == NOW
+
+
+def test_the_blocks_of_the_page_are_good() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "rest.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(found) > 5
+    for text in found[1:]:
+        block = YAML(typ="safe", pure=True).load(text)
+        sends = {"create": {"path": "/t", "body": {"text": "{body} {marker}"}}}
+        Rest.Settings.model_validate({"url": "https://x.example", **sends, **block}, context={"vault": Vault()})
