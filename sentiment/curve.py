@@ -26,8 +26,8 @@ from sentiment.evaluate import table
 
 SETS: Final = ("en.sanders", "en.sxsw-brands", "ru.sentirueval16-banks")
 SURE: Final = (0.6, 0.7, 0.8)
-DEAR: Final = (1.0, 1.5, 2.0, 3.0, 5.0)
-USUAL: Final = (0.7, 1.5)
+DEAR: Final = (1.0, 4 / 3, 2.0, 3.0, 5.0)
+USUAL: Final = (0.7, 4 / 3)
 BEGIN: Final = "<!-- made by python -m sentiment.curve: begin -->"
 END: Final = "<!-- curve: end -->"
 GOAL: Final = "recall 90, ticket precision 70, review at most 30"
@@ -93,8 +93,8 @@ def curve(sets: dict[str, Seen]) -> str:
 def _rows(name: str, seen: Seen) -> Iterator[list[object]]:
     for sure in SURE:
         for dear in DEAR:
-            yield [name, sure, f"{dear:g} : 1", *_cells(seen.point(sure, dear, False))]
-    yield [f"{name}, usual rule", USUAL[0], f"{USUAL[1]:g} : 1", *_cells(seen.point(*USUAL, True))]
+            yield [name, sure, f"{dear:.3g} : 1", *_cells(seen.point(sure, dear, False))]
+    yield [f"{name}, usual rule", USUAL[0], f"{USUAL[1]:.3g} : 1", *_cells(seen.point(*USUAL, True))]
 
 
 def _cells(point: tuple[float, float, float, float]) -> list[str]:
@@ -109,7 +109,7 @@ def nearest(sets: dict[str, Seen]) -> str:
     for name, seen in sets.items():
         points = [(s / 100, d / 10, seen.point(s / 100, d / 10, False)) for s in range(50, 91) for d in range(10, 61)]
         sure, dear, point = min(points, key=lambda p: _short(p[2]))
-        lines.append([name, sure, f"{dear:g} : 1", *_cells(point)])
+        lines.append([name, sure, f"{dear:.3g} : 1", *_cells(point)])
     return table("set|sure_at_least|missed : false|recall|ticket precision|in review|tickets|all three", lines)
 
 

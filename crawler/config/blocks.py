@@ -147,7 +147,7 @@ class SentimentBlock:
     labels: Mapping[str, str] = field(default_factory=dict)
     sha256: str | None = None
     wording: bool = False
-    dear: float = 1.5
+    dear: float = 4 / 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,9 @@ class Network_(Section):
 
 class Cost(Section):
     missed_complaint: float = Field(
-        3.0, gt=0, le=1000, description="Of a complaint or question that is ignored.", examples=[5]
+        4.0, gt=0, le=1000, description="Of a complaint or question that is ignored.", examples=[5]
     )
-    false_ticket: float = Field(2.0, gt=0, le=1000, description="Of a ticket that nobody needed.", examples=[1])
+    false_ticket: float = Field(3.0, gt=0, le=1000, description="Of a ticket that nobody needed.", examples=[1])
 
 
 class Sentiment(Section):
