@@ -32,6 +32,7 @@ LONG: Final = 300  # a long post holds wording of every kind: its tone counts mo
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
 ASKED_CAP: Final = 4.2  # of evidence for a question
 WARM_TONE: Final = 0.35  # margin of the tone that makes a mishap no complaint; half of it on the other side is cold
+COLD_MARGIN: Final = 0.4  # from which the tone alone makes an own story of a service a complaint
 COLD_TONE: Final = 0.4
 READS_ALONE: Final = 0.6  # probability from which a short post without a mark is a question
 READS_AMONG: Final = 0.9  # the same for one sentence of several
@@ -355,9 +356,9 @@ def _mishaps(plain: str, scripts: frozenset[str], tone: Tones | None, known: str
     if len(plain) > LONG or (tone and tone[2] - tone[0] > WARM_TONE):
         return []
     found = [part for part in _cues(cues("mishap", scripts), plain, _NEGATED_BLAME) if _quoted(part) not in known]
-    if not found:
-        return []
     served = _cues(cues("service", scripts), plain)
+    if not found and not (served and tone and tone[0] - tone[2] > COLD_MARGIN and _PERSONAL.search(plain)):
+        return []
     cold = [_Evidence(COLD_TONE, BAD_TONE)] if tone and tone[0] - tone[2] > WARM_TONE / 2 else []
     return [*found[:3], *served, *cold]
 
