@@ -35,6 +35,7 @@ def _plain(name: str) -> str:
     return fold(name).strip()
 
 
+@lru_cache(maxsize=4096)
 def _account(name: str) -> str:
     return _plain(name).lstrip("@").strip()
 
