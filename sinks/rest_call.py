@@ -61,7 +61,8 @@ class RestClient(HttpSink):
             with_taken = values.also({name: value for name, value in taken.items() if value is not None})
             told = self.send(step, with_taken, reads=True)
             for name, spec in step.take.items():
-                found = None if told.word == "missing" else _taken(self.pick(told.answer, spec))
+                place = fill_text(spec, with_taken, _in_place) if spec.startswith("json:") else spec
+                found = None if told.word == "missing" else _taken(self.pick(told.answer, place))
                 taken[name] = taken.get(name) if found is None else found
         for name in sorted(wanted & {name for name, value in taken.items() if value is None}):
             spec = next(step.take[name] for step in reversed(steps) if name in step.take)
@@ -204,6 +205,11 @@ class RestClient(HttpSink):
 def _is_no_answer(call: Request, answer: HttpAnswer) -> bool:
     """A whole HTML page to a comment or an update: a login page, mostly, and nothing was changed."""
     return isinstance(call, Comment | Update) and answer.body.lstrip()[:15].lower().startswith((b"<!doctype", b"<html"))
+
+
+def _in_place(value: str) -> str:
+    """A value within the condition of a path, which it cannot end."""
+    return value.replace("]", "")
 
 
 def _taken(value: Any) -> Any:

@@ -168,14 +168,18 @@ class Step(Request):
     method: Method = Field("GET", description="Method")
     take: Taken = Field(
         default_factory=dict,
-        description="Values for the calls that follow, name: where the answer holds it",
-        examples=[{"customer": "json:customers.0.id"}],
+        description="Values for the calls that follow, name: where the answer holds it; a json: path may hold "
+        "placeholders in its conditions",
+        examples=[{"customer": "json:customers.0.id"}, {"step": "json:transitions[name={status}].id"}],
     )
     unless: str | None = Field(
         None,
         description="Left out when this value is known already: look it up first, create it when there is none",
         examples=["customer"],
     )
+
+    def templates(self) -> tuple[Any, ...]:
+        return (*super().templates(), tuple(self.take.values()))
 
 
 class Call(Request):
@@ -204,6 +208,7 @@ def check_steps(steps: tuple[Step, ...], known: frozenset[str], where: str) -> f
     own = known | {SESSION}
     for number, step in enumerate(steps):
         step.refuse_mistakes(known, f"{where}.{number}.")
+        refuse_unknown(list(step.take.values()), known, f"{where}.{number}.take")
         for name in step.take:
             if name in own or name.startswith(SECRET):
                 raise ValueError(f"{where}.{number}.take: {name!r} has a meaning of its own; choose another name")

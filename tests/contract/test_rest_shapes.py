@@ -284,3 +284,16 @@ def test_a_status_alone_writes_no_empty_comment(made: Made) -> None:
     desk.handle = lambda call: Said(200, '{"id": 5}')
     sink.update(Remote("7"), Change("c", status=TicketStatus.SOLVED))
     assert [(call.path, call.body) for call in desk.calls] == [("/t/7", '{"state": "solved"}')]
+
+
+def test_a_step_is_chosen_by_the_name_of_the_status(made: Made) -> None:
+    """Helpdesks whose statuses are set by steps with numbers of their own, which are asked for."""
+    steps = {"path": "/t/{remote_id}/steps", "take": {"step": "json:steps[to={status}].id"}}
+    update = {"path": "/t/{remote_id}/steps", "method": "POST", "before": steps, "body": {"step": "{step}"}}
+    desk, sink = made(IssueDesk, update=update, read=None, statuses={"solved": "Done]", "open": "Reopened"})
+    told = '{"steps": [{"id": 11, "to": "Reopened"}, {"id": 31, "to": "Done"}]}'
+    desk.handle = lambda call: Said(200, told if call.method == "GET" else "{}")
+    sink.update(Remote("7"), Change("c", status=TicketStatus.SOLVED))
+    assert [call.body for call in desk.calls if call.method == "POST"] == ['{"step": 31}']
+    sink.update(Remote("7"), Change("d", priority=Priority.LOW))
+    assert len(desk.calls) == 2, "nothing to say, nothing asked"
