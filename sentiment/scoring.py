@@ -37,8 +37,9 @@ def score(truth: Labels, guess: Labels) -> Score:
             recalls[label] = hit / is_true
             f1s[label] = 2 * hit / (is_true + is_guess)
     polar = [f1s.get(0, 0.0), f1s.get(2, 0.0)]
-    values = (np.mean(list(recalls.values())), np.mean(list(f1s.values())), np.mean(polar), np.mean(truth == guess))
-    return Score(*(round(100 * float(value), 2) for value in values), len(truth))
+    means = (list(recalls.values()), list(f1s.values()), polar, truth == guess)
+    recall, f1, mean_polar, accuracy = (round(100 * float(np.mean(values)), 2) for values in means)
+    return Score(recall, f1, mean_polar, accuracy, len(truth))
 
 
 def recalls(truth: Labels, guess: Labels) -> tuple[float | None, ...]:

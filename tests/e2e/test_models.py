@@ -6,9 +6,7 @@ import hashlib
 import json
 import re
 import shlex
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,14 +14,14 @@ from typing import Any
 
 import onnx_kit
 import pytest
-from e2e.installation import Installation, Service, until
-from e2e.site import Entry, Site
+from e2e.site import Entry
 from e2e.stock import Stock
 from typer.testing import CliRunner, Result
 
 from crawler import config as config_room
 from crawler.app import App
 from crawler.app.redo import Scope, redo
+from crawler.app.work import work
 from crawler.errors import ConfigError, CrawlerError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
@@ -165,38 +163,34 @@ def test_a_changed_model_shows_its_difference_first_and_changes_nothing_by_it(st
     stock.close()
 
 
-# ---- the service ----
+# ---- broken and mended, while the program runs ----
 
 
-@pytest.mark.process
-def test_a_model_that_gives_no_numbers_leaves_posts_untagged_until_it_is_mended(tmp_path: Path) -> None:
-    site = Site()
-    place = Installation(tmp_path / "home")
-    onnx_kit.save(place.folder / "tone", {"nova": (float("nan"),) * 3})
-    site.feeds["/feed"] = [Entry("1", "Nova Pay bad")]
-    place.configure(f"  - {{name: news, kind: feed, url: '{site.url}/feed', every: 1s}}", "sentiment: {model: tone}")
-    service = Service(place, "models")
+def test_a_model_that_gives_no_numbers_leaves_posts_untagged_until_it_is_mended(tmp_path: Path, store_url: str) -> None:
+    stock = Stock(tmp_path, store_url)
+    onnx_kit.save(tmp_path / "tone", {"nova": (float("nan"),) * 3})
+    text = stock.path.read_text("utf-8")
+    stock.path.write_text(f"{text}sentiment: {{model: tone}}\n", encoding="utf-8")
+    app = App(config_room.load(stock.path))
+    app.__dict__["store"] = stock.opened.store
 
-    def ask(query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(place.folder / "data" / "mentions.db", timeout=20)) as base:
-            return base.execute(query).fetchall()
+    def alerts() -> list[str]:
+        return [alert.cause for alert in app.store.alerts.open() if alert.key == "model"]
 
-    def cause(words: str) -> bool:
-        open_ones = ask("SELECT cause FROM alerts WHERE key = 'model' AND resolved_at IS NULL")
-        return any(words in told for (told,) in open_ones)
+    def tones() -> list[str]:
+        return [str(row.analysis.tone) if row.analysis else "none" for row in app.store.mentions.list()]
 
-    try:
-        until(lambda: ask("SELECT 1 FROM mentions WHERE status = 'found'"), 60, "the mention is stored and waits")
-        until(lambda: cause("NaN"), 60, "the alert names the cause")
-        (place.folder / "tone" / "tokenizer.json").write_text("{", encoding="utf-8")
-        until(lambda: cause("tokenizer.json"), 60, "the alert follows what is broken now")
-        assert ask("SELECT count(*) FROM analyses") == [(0,)]
-        onnx_kit.save(place.folder / "tone")
-        until(lambda: ask("SELECT 1 FROM analyses WHERE tone = 'negative'"), 60, "back-filled without a restart")
-        until(lambda: not cause(""), 30, "the alert is over")
-    finally:
-        service.stop()
-        site.close()
+    stock.crawl("news", [Entry("1", "Nova Pay bad"), Entry("2", "НоваПей bad")])
+    work(app)
+    assert "gives NaN" in alerts()[0] and sorted(tones()) == ["negative", "none"], "one waits, the other does not"
+    (tmp_path / "tone" / "tokenizer.json").write_text("{", encoding="utf-8")
+    work(app)
+    assert "tokenizer.json" in alerts()[0] and len(alerts()) == 1, "the alert follows what is broken now"
+    onnx_kit.save(tmp_path / "tone")
+    worked = work(app)
+    assert worked.analysed == 1 and worked.model_error is None and tones() == ["negative"] * 2
+    assert alerts() == [], "over by itself, without a restart"
+    stock.close()
 
 
 # ---- the hub ----

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -384,3 +385,16 @@ def test_preparing_hostile_texts_is_quick(tmp_path: Path) -> None:
     began = time.process_time()
     model.scores(["a" * 65536, "bad " * 16384, "\x00\ud800" * 500], [None] * 3, ["en"] * 3)
     assert time.process_time() - began < 3.0
+
+
+def test_a_manifest_of_something_else_makes_no_model_ours(tmp_path: Path) -> None:
+    folder = onnx_kit.save(tmp_path / "m")
+    (folder / "manifest.json").write_text('{"start_url": "/"}', encoding="utf-8")
+    assert tone(folder, "bad") is Tone.NEGATIVE
+
+
+def test_two_threads_may_ask_at_once(tmp_path: Path) -> None:
+    model = opened(onnx_kit.save(tmp_path / "m"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: model.scores(["bad " * n], [None], ["en"])[0].argmax(), range(1, 60)))
+    assert set(found) == {0}
