@@ -111,7 +111,13 @@ class Session:
         # Whether the last connection brought the place on. Where it ended before that, the next one is taken up less
         # far back: a server that cuts every connection short would else tell the same for ever.
         self.progressed = True
-        self._share, self._lived = 1.0, STEADY
+        self._share, self._lived, self._began = 1.0, STEADY, 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection of now has opened, or anything was heard through it."""
+        opened = getattr(self._wire, "opened", (0.0,))[0]
+        return self.heard_at is not None or opened > self._began
 
     async def connect(self, until: asyncio.Event, seconds: float | None = None) -> None:
         """Read until the connection ends (raises), `until` is set, or `seconds` have passed.
@@ -122,20 +128,20 @@ class Session:
             self._share = _LESS if self._share > _LESS else 0.0
         elif self._lived >= STEADY:
             self._share = 1.0
-        self.progressed, began = False, time.monotonic()
+        self.progressed, self._began = False, time.monotonic()
+        self.heard_at = None
         frames = self._reader.listen(self._wire, {**self.cursor, SHARE: self._share})
         deadline = None if seconds is None else time.monotonic() + seconds
         ended = asyncio.ensure_future(until.wait())
         coming: asyncio.Future[Frame] | None = None
         try:
-            self.heard_at = None
             while not until.is_set() and not (deadline and time.monotonic() > deadline):
                 coming = coming or asyncio.ensure_future(anext(frames))
                 await asyncio.wait({coming, ended}, timeout=self._patience(deadline), return_when="FIRST_COMPLETED")
                 if coming.done():
                     done, coming = coming, None
                     self._take(done.result())
-                elif time.monotonic() - (self.heard_at or began) > self._reader.silence:
+                elif time.monotonic() - (self.heard_at or self._began) > self._reader.silence:
                     raise Transient(
                         f"nothing was heard for {self._reader.silence:.0f} s: the connection is opened anew"
                     )
@@ -144,7 +150,7 @@ class Session:
         except StopAsyncIteration:
             raise Transient("the stream ended") from None
         finally:
-            self._lived = time.monotonic() - began
+            self._lived = time.monotonic() - self._began
             await _over(ended, coming)
             with contextlib.suppress(Exception):
                 await frames.aclose()

@@ -124,11 +124,12 @@ def _cut_off(state: StreamState) -> str | None:
         return None
     if at - state.beat_at > UNREAD_AFTER:
         return "nobody reads the stream: is the service running?"
-    if state.state != LIVE:
-        return f"cut off since {state.since:%H:%M:%S} UTC: {state.error or '?'}" if at - state.since > CUT_OFF else None
-    quiet = (at - max(state.heard_at or state.since, state.since)).total_seconds()
+    if state.state != LIVE and at - state.since > CUT_OFF:
+        return f"cut off since {state.since:%H:%M:%S} UTC: {state.error or '?'}"
+    # From the last message on, whatever connections opened since: one that opens and tells nothing is no better.
+    quiet = (at - state.heard_at).total_seconds() if state.heard_at else 0.0
     if state.usual_gap_seconds is not None and quiet > max(QUIET, MANY_GAPS * state.usual_gap_seconds):
-        return f"connected, but silent for {quiet:.0f} s; a message usually comes every {state.usual_gap_seconds:.1f} s"
+        return f"silent for {quiet:.0f} s; a message usually comes every {state.usual_gap_seconds:.1f} s"
     return None
 
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
-from time import time
+from time import monotonic, time
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -61,6 +61,8 @@ class Live:
     user_agent: str = USER_AGENT
     ssl_context: ssl.SSLContext | None = None
     longest: int = LONGEST
+    # By the monotonic clock, when a server last said yes: a quiet stream is open all the same.
+    opened: list[float] = field(default_factory=lambda: [0.0])
 
     async def websocket(
         self, url: str, headers: Mapping[str, str] | None = None, hello: Sequence[str] = ()
@@ -100,6 +102,7 @@ class Live:
             except BaseException:
                 connected.close()
                 raise
+        self.opened[0] = monotonic()
         try:
             for message in hello:
                 await socket_.send(message)
@@ -154,6 +157,7 @@ class Live:
                     line.receive_data(await reader.read(_READ_BYTES))
                 elif isinstance(event, h11.Response):
                     _demand_stream(url, event.status_code, {k.decode(): v.decode("latin-1") for k, v in event.headers})
+                    self.opened[0] = monotonic()
                 elif isinstance(event, h11.Data):
                     yield bytes(event.data)
                 elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):

@@ -224,23 +224,27 @@ class _Stream:
         look = asyncio.ensure_future(self._watch(session))
         try:
             await session.connect(self.reading.stop, max(0.1, RUN_SECONDS - (begun - self.begun)))
-        except (Transient, Permanent) as error:
-            if session.progressed or time.monotonic() - begun > STEADY:
-                self.failures = 0
-            self.failures += 1
-            wait = waiting(self.failures, error)
-            logger.warning("%s: %s; again in %.1f s", self.run.source.name, error, wait)
-            await self._tell(state=WAITING, error=str(error)[:500])
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.reading.stop.wait(), wait)
+            return
+        except (Transient, Permanent) as problem:
+            error: Transient | Permanent = problem
         finally:
+            # Before anything else is told: it says that the stream is live.
             look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
+        if session.progressed or time.monotonic() - begun > STEADY:
+            self.failures = 0
+        self.failures += 1
+        wait = waiting(self.failures, error)
+        logger.warning("%s: %s; again in %.1f s", self.run.source.name, error, wait)
+        await self._tell(state=WAITING, error=str(error)[:500])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.reading.stop.wait(), wait)
 
     async def _watch(self, session: Session) -> None:
-        """Tells that the stream is live once something was heard, a heartbeat too, and goes on while it is quiet."""
+        """Tells that the stream is live once it is open, and goes on while it is quiet."""
         while True:
             await asyncio.sleep(0.5)
-            if session.heard_at is not None and time.monotonic() - self.told > TELL_SECONDS:
+            if session.is_open and time.monotonic() - self.told > TELL_SECONDS:
                 await self._tell(state=LIVE, error=None)
 
     async def _keep(self, reader: Reader, batch: Batch) -> None:
