@@ -1,4 +1,4 @@
-"""Tables of the fresh frozen sets: written before the changes that they measure, read once while these were made."""
+"""Tables of the fresh frozen sets: written before the changes that they measure, read while these were made."""
 
 from __future__ import annotations
 
