@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ Pieces = list[int]
 
 def session_of(path: Path) -> Any:
     """One post a run: int8 activations are scaled per run, so a batch would make scores depend on their neighbours."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # since 1.29 it would report to its maker, and keep a file in the home
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
