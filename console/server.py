@@ -86,7 +86,14 @@ def main(channel: Beats, config_path: str, url: str, log_json: bool = False) -> 
     logs.configure(app.config, as_json=log_json)
     config = app.config
     settings = uvicorn.Config(
-        build(app), host=config.web_host, port=config.web_port, log_config=None, log_level="warning", access_log=False
+        build(app),
+        host=config.web_host,
+        port=config.web_port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        # Nothing here speaks over websockets: what reads streams needs the library, this does not.
+        ws="none",
     )
     try:
         listening = socket.create_server((config.web_host, config.web_port))
