@@ -33,8 +33,9 @@ class TorchWeights:
         from transformers import AutoModelForSequenceClassification
         from transformers.utils import logging
 
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+        quiet: Any = logging
+        quiet.set_verbosity_error()
+        quiet.disable_progress_bar()
         torch.set_num_threads(threads)
         self._torch: Any = torch
         self._pad = pad
