@@ -73,7 +73,9 @@ class SitemapSpider(SourceSpider):
     def requests(self) -> Iterable[Request]:
         """The sitemap; of a bare site its robots.txt, which names them."""
         parts = urlsplit(self.settings_.url)
-        yield Request(self.settings_.url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/robots.txt")
+        # Where addresses are plain, a sitemap is a question to the front page: /?sitemap=index.
+        whole = parts.path.strip("/") or "sitemap" in parts.query
+        yield Request(self.settings_.url if whole else f"{parts.scheme}://{parts.netloc}/robots.txt")
 
     def posts(self, response: Response) -> Iterable[Post]:
         """The article of a page; of a news sitemap its titles where articles are not read."""

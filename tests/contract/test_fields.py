@@ -133,3 +133,24 @@ def test_presets_of_presets_ask_where_they_should(kind: str, given: dict[str, An
     spider = KINDS[kind](source=Source("s", kind, KINDS[kind].Settings(**given)))
     [request] = spider.requests()
     assert asked in request.url and "None" not in request.url
+
+
+def test_the_comment_feed_of_wordpress_says_what_rest_says() -> None:
+    item = (
+        "<item><guid>https://a.example/?p=4#comment-3</guid><title>By: Tom</title><description>{}</description></item>"
+    )
+    said = item.format("У відповідь на &lt;a href='x'&gt;Оксана&lt;/a&gt;. &lt;/p&gt;&lt;p&gt;І в мене так.")
+    body = f"<?xml version='1.0'?><rss version='2.0'><channel>{said}</channel></rss>"
+    spider = KINDS["wordpress"](source=Source("s", "wordpress", KINDS["wordpress"].Settings(url="https://a.example")))
+    answer = Document("https://a.example/comments/feed/", 200, {"content-type": "text/xml"}, body.encode(), NOW)
+    [post] = spider.read(response_of(answer)).posts
+    assert (post.platform_id, post.text) == ("comment-3", "І в мене так.")
+
+
+def test_a_sitemap_may_be_a_question_to_the_front_page() -> None:
+    def first(url: str) -> str:
+        spider = KINDS["sitemap"](source=Source("s", "sitemap", KINDS["sitemap"].Settings(url=url)))
+        return next(iter(spider.requests())).url
+
+    assert first("https://a.example/?sitemap=index") == "https://a.example/?sitemap=index"
+    assert first("https://a.example/") == "https://a.example/robots.txt"
