@@ -137,7 +137,8 @@ class Session:
         try:
             while not until.is_set() and not (deadline and time.monotonic() > deadline):
                 coming = coming or asyncio.ensure_future(anext(frames))
-                await asyncio.wait({coming, ended}, timeout=self._patience(deadline), return_when="FIRST_COMPLETED")
+                both: set[asyncio.Future[Any]] = {coming, ended}
+                await asyncio.wait(both, timeout=self._patience(deadline), return_when="FIRST_COMPLETED")
                 if coming.done():
                     done, coming = coming, None
                     self._take(done.result())

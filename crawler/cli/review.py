@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 MentionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The mention's id: see `mentions list`.")]
 ActorOption = Annotated[str | None, typer.Option("--as", help="Who decides; your login name when absent.")]
 ToneOption = Annotated[str | None, typer.Option(help="The right tone: negative, neutral or positive; teaches.")]
-IntentOption = Annotated[
-    str | None, typer.Option(help="Likewise: question, complaint, praise or other.")
-]
+IntentOption = Annotated[str | None, typer.Option(help="Likewise: question, complaint, praise or other.")]
 
 
 def add_to(mentions: typer.Typer) -> None:
