@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from crawler.engine.osproc import die_with_parent
 from torture.sender import Job, send
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,11 +79,13 @@ def main() -> None:
 
 
 def _forked(job: Job) -> int:
+    nursery = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
+        die_with_parent(nursery)
         # The parent's pipes are not the child's to read or write.
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)
