@@ -174,6 +174,10 @@ class Post:
     deleted: bool = False
 
 
+SKIPPED = "_skipped"
+"""In the cursor of a stream: when a message that nobody can read was passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """How long the answers of a run said that they hold: `seconds`, and hours of the day (UTC) in which none comes."""

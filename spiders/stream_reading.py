@@ -31,7 +31,12 @@ LONGEST_FRAME = 1024 * 1024
 MOST_NAMES = 20_000
 SHARE = "_share"
 """In the cursor that `listen` is given: the share of its rewind that a stream is taken up before its place."""
-_SKEW = timedelta(seconds=60)
+SKIP = "_skip"
+"""There too: how many steps past its place, because an unreadable message stands right behind it."""
+# Clocks of small machines are minutes off.
+_SKEW = timedelta(minutes=5)
+# The first step past an unreadable message, in seconds; the next are four times as far each.
+_STEP = 0.0001
 _SCALE = {"micros": 1e6, "millis": 1e3, "seconds": 1.0}
 
 
@@ -143,6 +148,8 @@ class StreamReading:
     def _taken_up(self, cursor: Mapping[str, Any]) -> Any:
         """The place to ask for: a time is rewound, since late messages stand before it."""
         place, scale = cursor.get("place"), _SCALE.get(self.settings_.cursor_is)
+        if skips := cursor.get(SKIP):
+            return _past(place, scale, skips)
         if scale is None or not isinstance(place, int | float) or isinstance(place, bool):
             return place
         return max(0, int(place - self.settings_.rewind * scale * cursor.get(SHARE, 1.0)))
@@ -241,6 +248,16 @@ class LightReader(StreamReading):
 
     def __init__(self, source: Source) -> None:
         self.source, self.settings_ = source, source.settings
+
+
+def _past(place: Any, scale: float | None, skips: int) -> Any:
+    """Behind `place`, ever farther, never ahead of now. Behind words there is only the end of the stream."""
+    if not isinstance(place, int | float) or isinstance(place, bool):
+        return None
+    far = 4 ** min(skips - 1, 20)
+    if scale is None:
+        return int(place + far)
+    return int(min(place + max(1.0, _STEP * scale * far), max(place, datetime.now(UTC).timestamp() * scale)))
 
 
 _ONE_LINE = bytes.maketrans(b"\r\n\x00", b"   ")

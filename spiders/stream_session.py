@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crawler.errors import Transient
-from crawler.model import Post
+from crawler.model import SKIPPED, Post
+from crawler.net.live import TooLong
 from spiders.paging import mark
-from spiders.stream_reading import SHARE, Frame, Reader, Wire
+from spiders.stream_reading import SHARE, SKIP, Frame, Reader, Wire
 
 BATCH_SECONDS = 0.5
 BATCH_FRAMES = 500
@@ -29,6 +30,8 @@ _LESS = 0.1
 # Of late messages no more than this many are remembered over a restart.
 KEPT_LATE = 200
 _LATE = timedelta(seconds=120)
+# What of a cursor is no place.
+_BESIDE = ("_late", SKIPPED)
 
 
 @dataclass(slots=True)
@@ -112,6 +115,8 @@ class Session:
         # far back: a server that cuts every connection short would else tell the same for ever.
         self.progressed = True
         self._share, self._lived, self._began = 1.0, STEADY, 0.0
+        # How often, since the place moved, a message ended the connection that is longer than any post.
+        self._blocked = self._skips = 0
 
     @property
     def is_open(self) -> bool:
@@ -124,13 +129,7 @@ class Session:
 
         All that was read is stored before it returns or raises.
         """
-        if not self.progressed:
-            self._share = _LESS if self._share > _LESS else 0.0
-        elif self._lived >= STEADY:
-            self._share = 1.0
-        self.progressed, self._began = False, time.monotonic()
-        self.heard_at = None
-        frames = self._reader.listen(self._wire, {**self.cursor, SHARE: self._share})
+        frames = self._reader.listen(self._wire, {**self.cursor, **self._way()})
         deadline = None if seconds is None else time.monotonic() + seconds
         ended = asyncio.ensure_future(until.wait())
         coming: asyncio.Future[Frame] | None = None
@@ -150,12 +149,26 @@ class Session:
                     await self._flush()
         except StopAsyncIteration:
             raise Transient("the stream ended") from None
+        except TooLong:
+            self._blocked += 1
+            raise
         finally:
             self._lived = time.monotonic() - self._began
             await _over(ended, coming)
             with contextlib.suppress(Exception):
                 await frames.aclose()
             await self._flush()
+
+    def _way(self) -> dict[str, float]:
+        """How the next connection is taken up: before the place, at it, or past a message that nobody can read."""
+        if not self.progressed:
+            self._share = _LESS if self._share > _LESS else 0.0
+        elif self._lived >= STEADY:
+            self._share = 1.0
+        self.progressed, self._began = False, time.monotonic()
+        self.heard_at = None
+        self._skips = max(0, self._blocked - 1)
+        return {SHARE: 0.0 if self._blocked else self._share, SKIP: self._skips}
 
     def _patience(self, deadline: float | None) -> float:
         now = time.monotonic()
@@ -194,8 +207,8 @@ class Session:
             return
         late = self._order.late(batch.newest)
         if batch.cursor is not None or late != self._late:
-            place = {name: value for name, value in (batch.cursor or self.cursor).items() if name != "_late"}
-            batch.cursor = {**place, **({"_late": late} if late else {})}
+            place = {name: value for name, value in (batch.cursor or self.cursor).items() if name not in _BESIDE}
+            batch.cursor = {**place, **({"_late": late} if late else {}), **self._skipped(batch)}
         try:
             await self._deliver(batch)
         except BaseException:
@@ -204,10 +217,16 @@ class Session:
             raise
         self._late = late
         if batch.cursor is not None:
-            self.progressed |= any(
-                batch.cursor[name] != self.cursor.get(name) for name in batch.cursor if name != "_late"
-            )
+            moved = any(batch.cursor[name] != self.cursor.get(name) for name in batch.cursor if name not in _BESIDE)
+            self.progressed |= moved
+            self._blocked = 0 if moved else self._blocked
             self.cursor = batch.cursor
+
+    def _skipped(self, batch: Batch) -> dict[str, Any]:
+        """When something was passed over unread: known as long as the cursor is, for whoever asks why."""
+        if self._skips and batch.cursor is not None:
+            return {SKIPPED: datetime.now(UTC).isoformat(timespec="seconds")}
+        return {SKIPPED: self.cursor[SKIPPED]} if SKIPPED in self.cursor else {}
 
 
 async def _over(*tasks: asyncio.Future[Any] | None) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from crawler.app import App, keeping, now
 from crawler.errors import CrawlerError, StoreError
+from crawler.model import SKIPPED
 from crawler.store.streams import LIVE, STOPPED, StreamState
 
 STUCK_AFTER = timedelta(minutes=2)
 UNREAD_AFTER, CUT_OFF = timedelta(seconds=45), timedelta(seconds=30)
 # Of a stream: seconds without a message that are nothing unusual, and how many of its usual gaps are.
 QUIET, MANY_GAPS = 60.0, 30.0
+# Connections in which nothing at all was said; how long a single message may be the last; how long a loss is told.
+MUTE_CONNECTIONS, ONLY_ONE, TOLD_FOR = 3, 86400.0, timedelta(hours=24)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -116,6 +119,19 @@ def _streams(app: App) -> Iterator[Condition]:
         state = states.get(source.id)
         if state is not None and (cause := _cut_off(state)):
             yield Condition(f"source:{source.name}:stream", f"{source.name}: {cause}", source.name)
+        if cause := _passed_over(source.cursor):
+            yield Condition(f"source:{source.name}:skipped", f"{source.name}: {cause}", source.name)
+
+
+def _passed_over(cursor: Mapping[str, Any]) -> str | None:
+    """A loss that cannot be mended is told for a day."""
+    try:
+        at = datetime.fromisoformat(cursor[SKIPPED])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if now() - at > TOLD_FOR:
+        return None
+    return f"a message too long to read was passed over at {at:%H:%M:%S} UTC, and what stood close to it"
 
 
 def _cut_off(state: StreamState) -> str | None:
@@ -126,10 +142,14 @@ def _cut_off(state: StreamState) -> str | None:
         return "nobody reads the stream: is the service running?"
     if state.state != LIVE and at - state.since > CUT_OFF:
         return f"cut off since {state.since:%H:%M:%S} UTC: {state.error or '?'}"
+    if state.heard_at is None and state.frames == 0 and state.connections >= MUTE_CONNECTIONS:
+        return f"open, but nothing was said in {state.connections} connections: correct `url`, `path` or `query`"
     # From the last message on, whatever connections opened since: one that opens and tells nothing is no better.
     quiet = (at - state.heard_at).total_seconds() if state.heard_at else 0.0
     if state.usual_gap_seconds is not None and quiet > max(QUIET, MANY_GAPS * state.usual_gap_seconds):
         return f"silent for {quiet:.0f} s; a message usually comes every {state.usual_gap_seconds:.1f} s"
+    if state.usual_gap_seconds is None and quiet > ONLY_ONE:
+        return f"silent for {quiet / 3600:.0f} hours, after its first messages"
     return None
 
 

@@ -19,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler import plugins
+from crawler.app import health
 from crawler.errors import EgressRefused, Permanent, Transient
-from crawler.model import Post, Source
+from crawler.model import SKIPPED, Post, Source
 from crawler.net.guard import EgressPolicy
 from crawler.net.live import Live, ServerEvent, TooLong, _Events, refusal
 from crawler.stages.stream import LONGEST_WAIT, REFUSED_WAIT, waiting
+from crawler.store.streams import StreamState
 from spiders.stream_reading import Frame, LightReader
 from spiders.stream_session import Batch, Order, Session
 
@@ -262,6 +264,105 @@ def test_what_could_not_be_stored_is_asked_for_again() -> None:
     assert "cursor" not in wire.asked[0]
     assert wire.asked[1].endswith("cursor=1794999995000000") and wire.asked[2] > ""
     assert stored == ["one", "one", "two"] and session.cursor["place"] == 1_795_000_001_000_000
+
+
+class Replay:
+    """A server that replays from the place it is asked for, with one message that ends every connection."""
+
+    def __init__(self, messages: Sequence[tuple[int, bytes]], wall: int) -> None:
+        self.messages, self.wall, self.asked = messages, wall, list[int]()
+
+    async def websocket(
+        self, url: str, headers: Mapping[str, str] | None = None, hello: Sequence[str] = ()
+    ) -> AsyncGenerator[bytes, None]:
+        place = int(url.rpartition("cursor=")[2]) if "cursor=" in url else 0
+        self.asked.append(place)
+        for at, message in self.messages:
+            if at >= place:
+                if at == self.wall:
+                    raise TooLong("longer than any post")
+                yield message
+                await asyncio.sleep(0)
+        raise Transient("the end")
+
+    events = None
+
+
+@pytest.mark.parametrize("gap", [100, 40_000, 7_000_000])
+def test_a_message_that_nobody_can_read_is_passed_over_and_known(gap: int) -> None:
+    """A cursor brings it back each time: the stream must go on behind it, and the loss be told."""
+    base, stored = 1_795_000_000_000_000, list[str]()
+
+    async def deliver(batch: Batch) -> None:
+        stored.extend(post.text for post in batch.posts)
+
+    at = {"before": base, "behind": base + 12 * gap}
+    server = Replay(
+        [(at["before"], told("k1", base, text="before")), (base + gap, b""), (at["behind"], told("k2", at["behind"]))],
+        base + gap,
+    )
+    session = Session(reader(), server, {}, deliver)  # type: ignore[arg-type]
+    for _ in range(14):
+        asyncio.run(_heard(session, 1))
+        if session.cursor["place"] == at["behind"]:
+            break
+        assert SKIPPED not in session.cursor
+    assert set(stored) == {"before", "words"} and session.cursor["place"] == at["behind"]
+    assert datetime.fromisoformat(session.cursor[SKIPPED]).tzinfo is not None
+    assert all(place <= base + 5 * gap for place in server.asked)
+    # What cuts the connection later does not lead back to it and past more.
+    for _ in range(3):
+        asyncio.run(_heard(session, 1))
+    assert server.asked[-1] <= at["behind"] and SKIPPED in session.cursor
+
+
+def test_past_a_place_of_words_there_is_only_the_end_of_the_stream() -> None:
+    sky = reader(cursor_is="text", query={"cursor": "{cursor}"})
+    assert (sky._taken_up({"place": "abc", "_skip": 0}), sky._taken_up({"place": "abc", "_skip": 1})) == ("abc", None)
+    assert reader(cursor_is="number")._taken_up({"place": 7, "_skip": 2}) == 11
+    late = int(datetime.now(UTC).timestamp() * 1e6)
+    assert sky._taken_up({"place": late}) == late
+    assert reader()._taken_up({"place": late - 10, "_skip": 30}) <= datetime.now(UTC).timestamp() * 1e6
+
+
+def state(
+    state: str = "live", beat: float = 1, since: float = 900, heard: float | None = 1, **more: Any
+) -> StreamState:
+    def ago(seconds: float) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=seconds)
+
+    heard_at = None if heard is None else ago(heard)
+    return StreamState(state, ago(since), ago(beat), heard_at=heard_at, **more)
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ({"usual_gap_seconds": 0.5, "frames": 9, "connections": 1}, None),
+        ({"beat": 60}, "nobody reads"),
+        ({"state": "stopped", "beat": 9000}, None),
+        ({"state": "waiting", "since": 40, "error": "code 1006"}, "cut off since .* code 1006"),
+        ({"state": "waiting", "since": 5}, None),
+        ({"heard": 100, "usual_gap_seconds": 0.5, "frames": 9}, "silent for 100 s; .* every 0.5 s"),
+        ({"heard": 100, "usual_gap_seconds": 10.0, "frames": 9}, None),
+        ({"heard": 301, "usual_gap_seconds": 10.0, "frames": 9}, "silent for 301 s"),
+        ({"heard": None, "connections": 2}, None),
+        ({"heard": None, "connections": 3}, "nothing was said in 3 connections"),
+        ({"heard": None, "connections": 3, "frames": 1}, None),
+        ({"heard": 90_000, "frames": 1}, "silent for 25 hours"),
+        ({"heard": 80_000, "frames": 1}, None),
+    ],
+)
+def test_what_of_a_stream_is_an_alert(said: Mapping[str, Any], cause: str | None) -> None:
+    found = health._cut_off(state(**said))
+    assert found is None if cause is None else re.search(cause, found or "")
+
+
+@pytest.mark.parametrize(("hours", "told"), [(1, True), (25, False)])
+def test_what_was_passed_over_is_told_for_a_day(hours: int, told: bool) -> None:
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    assert bool(health._passed_over({SKIPPED: at.isoformat()})) is told
+    assert health._passed_over({}) is health._passed_over({SKIPPED: "x"}) is health._passed_over({SKIPPED: 7}) is None
 
 
 def test_an_edit_that_is_told_again_after_a_restart_is_no_news() -> None:
