@@ -27,7 +27,7 @@ from crawler import plugins
 from crawler.errors import StoreError
 from crawler.model import Document, Freshness, Post, PostOutcome, Source, Verdict
 from spiders import answers, polite, verdicts
-from spiders.freshness import freshness_of, joined
+from spiders.freshness import freshness_of, joined, kept
 from spiders.paging import Walk, keep_walk, trap_of
 from spiders.source_settings import SourceSettings as SourceSettings
 from spiders.verdicts import Finding
@@ -269,7 +269,8 @@ class SourceSpider(scrapy.Spider):
 
     async def _taken(self, response: Response) -> list[Request]:
         if response.status in (200, 304) and not (response.meta.get("paging") or response.meta.get("hop")):
-            self.freshness = joined(self.freshness, freshness_of(response))
+            known = self._known(response.meta.get("asked", response.url))
+            self.freshness = joined(self.freshness, freshness_of(response, known))
         if response.status == 304:
             self._tally.showed += 1
             self._note(fetched=1, unchanged=1)
@@ -407,19 +408,23 @@ class SourceSpider(scrapy.Spider):
             "etag": (response.headers.get(b"ETag") or b"").decode("latin-1"),
             "last_modified": (response.headers.get(b"Last-Modified") or b"").decode("latin-1"),
         }
-        kept = {name: value for name, value in said.items() if value and len(value) <= 500}
-        if not kept:
+        marks = {name: value for name, value in said.items() if value and len(value) <= 500}
+        if not marks:
             return None
-        kept["with"] = self._digest
+        marks["with"] = self._digest
         if (asked := response.meta.get("asked", response.url)) != response.url:
-            kept["asked"] = asked
-        return kept
+            marks["asked"] = asked
+        return marks | kept(response)
 
     def _conditions(self, url: str) -> Mapping[str, str]:
+        names, known = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}, self._known(url)
+        return {header: known[name] for name, header in names.items() if known.get(name)}
+
+    def _known(self, url: str) -> Mapping[str, str]:
+        """What was kept of the last answer to this request, unless it was read by other settings."""
         for address, known in self.source.validators.items():
             if url == known.get("asked", address) and known.get("with") == self._digest:
-                names = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
-                return {header: known[name] for name, header in names.items() if known.get(name)}
+                return known
         return {}
 
     # ---- the end of a run --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Read off the bytes: a feed that no parser takes says its ttl all the same. Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from scrapy.http import Response
@@ -26,12 +27,27 @@ _HOUR = re.compile(rb"<hour>\s*(\d{1,2})\s*</hour>", re.I)
 _SECONDS = {b"hourly": 3600.0, b"daily": 86400.0, b"weekly": 604800.0, b"monthly": 2.6e6, b"yearly": 3.15e7}
 
 
-def freshness_of(response: Response) -> Freshness:
-    """What one answer says."""
-    head = response.body[:_HEAD]
+def freshness_of(response: Response, known: Mapping[str, str] | None = None) -> Freshness:
+    """What one answer says; of an unchanged one (304) what its body said when it came, as `kept` gave it."""
+    said = _of_body(response.body[:_HEAD]) if response.status != 304 else _read(known or {})
+    return Freshness(max(min(_cached(response), MOST_CACHED), said.seconds), said.skip_hours)
+
+
+def kept(response: Response) -> dict[str, str]:
+    """What the body says of its freshness, to be remembered with its validators; empty where it says nothing."""
+    said = _of_body(response.body[:_HEAD])
+    hours = {"skip": ",".join(map(str, sorted(said.skip_hours)))} if said.skip_hours else {}
+    return hours | ({"ttl": f"{said.seconds:.0f}"} if said.seconds else {})
+
+
+def _read(known: Mapping[str, str]) -> Freshness:
+    ttl, hours = known.get("ttl", ""), known.get("skip", "").split(",")
+    return Freshness(float(ttl) if ttl.isdecimal() else 0.0, frozenset(int(hour) for hour in hours if hour.isdecimal()))
+
+
+def _of_body(head: bytes) -> Freshness:
     is_feed = b"<rss" in head or b"<rdf" in head.lower() or b"<feed" in head
-    said, skipped = (_of_feed(head), _skipped(head)) if is_feed else (0.0, frozenset[int]())
-    return Freshness(max(min(_cached(response), MOST_CACHED), min(said, MOST_SAID)), skipped)
+    return Freshness(min(_of_feed(head), MOST_SAID), _skipped(head)) if is_feed else Freshness()
 
 
 def joined(known: Freshness | None, new: Freshness) -> Freshness:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import json
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from scrapy.http import Request, Response
 
 from crawler.engine.clock import Schedule, after_hours, interval, next_run
+from crawler.model import Source
 from crawler.store.pace import learn, wanted_gap
-from spiders.freshness import freshness_of, joined
+from spiders.feed import FeedSpider
+from spiders.freshness import freshness_of, joined, kept
 
 HOUR, DAY = 3600.0, 86400.0
 LOW, HIGH = 300.0, 6 * HOUR
@@ -195,6 +198,27 @@ def test_hours_in_which_a_feed_never_changes_are_left_out() -> None:
     assert after_hours(BOUNDS, night.replace(hour=5), said.skip_hours, "UTC").hour == 5
     assert after_hours(Schedule(every_min=60, every_max=60), night, said.skip_hours, "UTC") == night, "was asked for"
     assert joined(said, freshness_of(answer())).skip_hours == frozenset()
+
+
+def test_an_unchanged_feed_still_holds_as_long_as_it_said_when_it_came() -> None:
+    """A 304 has no body: what the body said is kept with its validators."""
+    body = b"<rss><channel><ttl>120</ttl><skipHours><hour>3</hour></skipHours></channel></rss>"
+    source = Source("f", "feed", FeedSpider.Settings(url="https://f.example/rss"))
+    spider = FeedSpider(source=source)
+    first = answer(body, ETag='"1"')
+    first.meta["asked"] = first.url
+    marks = spider._validators(first)
+    assert marks is not None and json.loads(json.dumps(marks)) == marks
+    again = FeedSpider(source=replace(source, validators={first.url: marks}))
+    assert again._conditions(first.url) == {"If-None-Match": '"1"'}
+    unchanged = Response(first.url, status=304, headers={"Cache-Control": "max-age=60"}, request=first.request)
+    said = freshness_of(unchanged, again._known(first.url))
+    assert (said.seconds, said.skip_hours) == (7200, {3})
+    assert freshness_of(unchanged).seconds == 60
+    # A new body says it anew, and what is kept may be anything.
+    assert freshness_of(answer(b"<rss></rss>"), marks).seconds == 0
+    assert freshness_of(unchanged, {"ttl": "x", "skip": "a,,"}).skip_hours == frozenset()
+    assert kept(answer(b"{}")) == {}
 
 
 if __name__ == "__main__":  # pragma: no cover - prints the table of docs/decisions
