@@ -30,6 +30,7 @@ BAD_TONE: Final = "negative tone"
 MARKED_WORDS: Final = 4  # a first sentence longer than this and marked is seldom an outcry
 LONG: Final = 300  # a long post holds wording of every kind: its tone counts more
 LEAN: Final = 2.0  # evidence that a wholly sure tone adds where the author speaks of the own experience
+SET_APART: Final = 3.0  # the same where the author sets one name against another, which no newsroom does
 ASKED_CAP: Final = 4.2  # of evidence for a question
 WARM_TONE: Final = 0.35  # margin of the tone that makes a mishap no complaint; half of it on the other side is cold
 COLD_MARGIN: Final = 0.4  # from which the tone alone makes an own story of a service a complaint
@@ -66,7 +67,12 @@ _PERSONAL: Final = re.compile(
     r"^@\w+|(?<!\w)(?:you|u|i|i'm|i've|i'd|my|me|вы|вас|вам|ты|тебя|тебе|я|мне|меня|мой|моя|мои|моего|моей|ви|ти|тобі|мені|мене|мій|мої|"
     r"мого|моєї|у нас|в нас)(?!\w)"
 )
-_DENIED: Final = r"(?<!\w)(?:не|ні|ни|not|n't|never|no|без|мало|никак\w*|ніяк\w*|нема|немає|нет"
+# A brand that answers says "we" and "you", never "I".
+_I: Final = re.compile(
+    r"(?<!\w)(?:i|i'm|i've|i'd|i'll|my|me|я|мне|меня|мной|мой|моя|мои|моего|моей|мою|мені|мене|мій|мої|мого|моєї)(?!\w)"
+)
+_NOT: Final = r"(?:do|does|did|is|was|were|are|ai|has|have|had|ca|could|would|wo|should)n'?t|cannot"
+_DENIED: Final = rf"(?<!\w)(?:не|ні|ни|not|{_NOT}|never|no|без|мало|никак\w*|ніяк\w*|нема|немає|нет"
 # "I would not go so far as to call this a good bank": the whole frame denies what follows in the sentence.
 _FRAME: Final = (
     r"|(?<!\w)(?:can't say|cannot say|couldn't say|(?:would not|wouldn't)(?: \w+){0,6} (?:call|say|describe)|"
@@ -78,7 +84,7 @@ _FRAME: Final = (
     r"(?:важко|складно|язик не повернеться) назвати)(?!\w)[^.!?]{0,60}$"
 )
 FRAME_CHARS: Final = 110  # before a word of praise in which a frame is looked for
-_NEGATED_PRAISE: Final = re.compile(_DENIED + r")\W+(?:\w+\W+){0,1}$" + _FRAME)
+_NEGATED_PRAISE: Final = re.compile(_DENIED + r")\W+(?:\w+ (?:or|nor|или|либо|або|чи) )?(?:\w+\W+){0,1}$" + _FRAME)
 _UNWILLING: Final = re.compile(
     r"(?<!\w)(?:won't|wouldn't|will not|would not|not going to|never|don't want to|do not|don't|no need to|без|"
     r"не (?:буду|будем|стану|станем|собираю\w*|хочу|думаю|планирую|надо|нужно|"
@@ -88,6 +94,9 @@ _UNWILLING: Final = re.compile(
 _NEGATED_BLAME: Final = re.compile(
     _DENIED
     + r"|without|any|a single|ни одн\w+|ни разу|никаких|жодн\w+|жодного разу|ніяких|nothing to)\W+(?:\w+\W+){0,1}$"
+    # "No idea why people hate them": what others say, and the author does not.
+    + r"|(?<!\w)(?:idk|(?:do(?:n'?t| not)|never) (?:know|get|understand)|no (?:idea|clue)) why (?:\w+ ){1,3}$"
+    + r"|(?<!\w)не (?:знаю|понимаю|пойму|розумію|збагну) (?:за что|почему|чего|за що|чому|чого) (?:\w+ ){1,3}$"
 )
 Tones = tuple[float, float, float]
 
@@ -174,18 +183,23 @@ def _found(
 ) -> dict[Intent, list[_Evidence]]:
     own = _PERSONAL.search(plain) is not None
     news = [] if own else _cues(cues("news", scripts), plain)
-    bad, good = _lean(tone, len(plain) > LONG, own and not _LINK_OR_CUT.search(low)) if tone else ([], [])
+    share = LEAN if own and not _LINK_OR_CUT.search(low) else LEAN / 2
+    told = own or not _NEWSLIKE.search(low)
+    if said is not plain and told and not news:
+        share = SET_APART
+    bad, good = _lean(tone, len(plain) > LONG, share) if tone else ([], [])
+    house = [] if _I.search(plain) else _cues(cues("house", scripts), plain)
     return {
-        Intent.QUESTION: _question(low, plain, scripts, news),
-        Intent.COMPLAINT: _blamed(said, scripts, tone, own or not _NEWSLIKE.search(low)) + news + bad,
-        Intent.PRAISE: _praise(said, scripts) + news + good,
+        Intent.QUESTION: _question(low, plain, scripts, news + house),
+        Intent.COMPLAINT: _blamed(said, scripts, tone, told) + news + bad,
+        Intent.PRAISE: _praise(said, scripts) + news + house + good,
     }
 
 
-def _lean(tone: Tones, long: bool, own: bool) -> tuple[list[_Evidence], list[_Evidence]]:
+def _lean(tone: Tones, long: bool, share: float) -> tuple[list[_Evidence], list[_Evidence]]:
     """What the tone adds to complaint and to praise; it takes away in long posts only: a short report in neutral words
     stays a complaint."""
-    share, margin = LEAN if own else LEAN / 2, tone[0] - tone[2]
+    margin = tone[0] - tone[2]
     bad, good = (
         (2 * LEAN * margin, -2 * LEAN * margin) if long else (max(0.0, share * margin), max(0.0, -share * margin))
     )

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from copy import copy
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,6 +18,8 @@ from sentiment import short
 UNKNOWN: Final = "und"
 ENOUGH_LETTERS: Final = 25  # from here on a statistical detector of all languages is worth asking
 SOME_LETTERS: Final = 8  # below this not even the second vote is believed alone
+MAX_ENDING: Final = 3  # letters that a case adds to a name
+DECLINED: Final = 4  # shorter names stand for themselves only, "МТС" as "О!"
 MAX_CHARS: Final = 1000  # the beginning of a post tells its language
 TABLE_CAP: Final = 4.0  # of the table's logit: everyday words may outvote it
 TABLE_ALONE: Final = 0.4  # a smaller sum is a close call
@@ -104,9 +106,16 @@ def _words(text: str, strip: Iterable[str]) -> list[str]:
     low = _NOISE.sub(" ", text[: 4 * MAX_CHARS].lower())
     for name in strip:
         if name.strip():
-            low = low.replace(name.strip().lower(), " ")
+            low = _named(name.strip().lower()).sub(" ", low)
     words = _WORDS.findall(_TAGS.sub(" ", low)[:MAX_CHARS])
     return words or _WORDS.findall(low[:MAX_CHARS])
+
+
+@lru_cache(maxsize=256)
+def _named(name: str) -> re.Pattern[str]:
+    """A brand as a word of its own with the ending of any case: what is left of a word would speak for a language."""
+    ending = rf"\w{{0,{MAX_ENDING}}}" if len(name) >= DECLINED else ""
+    return re.compile(rf"(?<!\w){re.escape(name)}{ending}(?!\w)")
 
 
 def _decide(words: list[str], hint: str | None) -> str | None:
