@@ -192,7 +192,7 @@ ENGINES: tuple[Engine, ...] = (
         without=(".quoteheader", ".quotefooter", "blockquote", "cite", ".signature", ".moderatorbar", ".modified"),
         quoted=".quoteheader a@href, blockquote cite a@href",
         thread_id=r"topic[=,](\d+)",
-        title="h2.display_title, #forumposts h3.catbg, h2 .display_title",
+        title="h2.display_title, h2 .display_title, #top_subject, h5[id^='subject_'] a",
         previous=".pagelinks a.previous_page@href, .pagelinks a[rel=prev]@href",
         last=".pagelinks a.nav_page:not(.next_page):not(.previous_page)@href, .pagelinks a.navPages@href",
         row="#messageindex tbody tr, #topic_container > div",

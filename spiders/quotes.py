@@ -20,7 +20,10 @@ _LINK = re.compile(r"\[([^\]\[]{1,1000})\]\([^()\s]{0,2000}(?:\s\"[^\"]{0,200}\"
 _EMPHASIS = re.compile(r"(\*\*|__|~~)(?=\S)([^*_~\n]{1,1000}?)(?<=\S)\1")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+", re.M)
 _QUOTED = re.compile(r"^ {0,3}(?:>|&gt;)[^\n]*(?:\n|$)", re.M)
+_AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,2000}|[^\s<>@]{1,100}@[^\s<>@]{1,200})>")
 _BLANKS = re.compile(r"\n{3,}")
+# Stands for the end of a line while tags are taken out: there lines mean nothing, here they do.
+_LINE_END = "\ue000"
 
 
 def html_text(markup: str) -> str:
@@ -53,8 +56,14 @@ def markdown_text(markup: str) -> str:
     own = _QUOTED.sub("", said)
     own = own if own.strip() else said
     own = _LINK.sub(r"\1", _IMAGE.sub(r"\1", own))
-    own = _EMPHASIS.sub(r"\2", _HEADING.sub("", own))
-    return _BLANKS.sub("\n\n", strip_markup(own) if "<" in own or "&" in own else own).strip()
+    own = _AUTOLINK.sub(r"\1", _EMPHASIS.sub(r"\2", _HEADING.sub("", own)))
+    return _BLANKS.sub("\n\n", _tagless(own) if "<" in own or "&" in own else own).strip()
+
+
+def _tagless(markup: str) -> str:
+    """Markdown without the tags in it, its lines as they were."""
+    lines = strip_markup(markup.replace("\n", _LINE_END)).replace(_LINE_END, "\n").split("\n")
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _without_comments(markup: str) -> str:

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 def read(kind: str, data: Any, host: str = "", **settings: Any) -> dict[str, Post]:
     """Posts by their ids."""
     spider = KINDS[kind](source=Source("s", kind, KINDS[kind].Settings(**settings)))
-    url = next(iter(spider.requests())).url if not host else f"https://{host}/x"
+    url = next(iter(spider.requests())).url if not host else f"https://{host}" if "/" in host else f"https://{host}/x"
     headers = {"content-type": "application/json"}
     reading = spider.read(response_of(Document(url, 200, headers, json.dumps(data).encode(), NOW)))
     assert not reading.broken and reading.dropped == (), reading
@@ -154,3 +154,84 @@ def test_a_sitemap_may_be_a_question_to_the_front_page() -> None:
 
     assert first("https://a.example/?sitemap=index") == "https://a.example/?sitemap=index"
     assert first("https://a.example/") == "https://a.example/robots.txt"
+
+
+def review(number: int, **more: Any) -> dict[str, Any]:
+    said = {"id": number, "updated": "2026-11-02T10:00:00-07:00", "im:rating": 1, "title": "bad", "content": "words"}
+    return {name: {"label": str(value)} for name, value in said.items()} | more
+
+
+def test_a_review_with_several_links_and_contents_is_read_like_any_other() -> None:
+    link = {"attributes": {"rel": "related", "href": "https://itunes.example/us/review?id=595068606"}}
+    contents = [
+        {"label": "<b>words</b>", "attributes": {"type": "html"}},
+        {"label": "words", "attributes": {"type": "text"}},
+    ]
+    entries = [review(1, link=link), review(2, link=[link, link], content=contents), review(3, content=contents[1:])]
+    posts = read("appstore", {"feed": {"entry": entries}}, app="595068606")
+    assert {(post.url, post.thread, post.text) for post in posts.values()} == {
+        (f"https://apps.apple.com/app/id595068606#{number}", "595068606", "words") for number in (1, 2, 3)
+    }
+    [alone] = read("appstore", {"feed": {"entry": review(4)}}, app="595068606").values()
+    assert alone.platform_id == "4", "one review is no list"
+
+
+def test_what_a_shop_does_not_know_is_not_zero_stars() -> None:
+    reviews = [
+        {"id": number, "review": "words", "reviewer": "Ann", "rating": stars, "date_created_gmt": "2026-11-02T10:00:00"}
+        for number, stars in ((1, 0), (2, 1), (3, 5))
+    ]
+    posts = read("wordpress", reviews, url="https://shop.example", what="wc/store/v1/products/reviews")
+    assert [post.rating for post in posts.values()] == [None, 1.0, 5.0]
+
+
+def test_comments_of_hosted_blogs_name_their_parent_and_the_site_of_their_author() -> None:
+    comment = {"ID": 7, "post": {"ID": 3}, "content": "<p>words</p>", "date": "2026-11-02T10:00:00+02:00"}
+    ann = {"name": "Ann", "URL": "https://ann.example/"}
+    found = {"comments": [{**comment, "author": ann, "parent": {"ID": 5}}, {**comment, "ID": 8, "parent": False}]}
+    posts = read("wordpress", found, url="https://blog.example")
+    assert [(post.platform_id, post.parent, post.thread) for post in posts.values()] == [
+        ("comment-7", "comment-5", "3"),
+        ("comment-8", None, "3"),
+    ]
+    assert posts["comment-7"].author.url == "https://ann.example/"
+
+
+@pytest.mark.parametrize("page", ["posts.json?before=9", "t/9.json", "latest.json", "search.json?q=x"])
+def test_a_forum_in_a_folder_of_its_site_keeps_its_folder(page: str) -> None:
+    post = {"id": 5, "username": "ann", "cooked": "<p>words</p>", "post_number": 2, "topic_id": 9, "topic_slug": "help"}
+    for base in ("", "/forum", "/a/b"):
+        [found] = read(
+            "discourse", {"latest_posts": [post]}, f"d.example{base}/{page}", url="https://d.example"
+        ).values()
+        assert found.url == f"https://d.example{base}/t/help/9/2"
+        assert found.author.url == f"https://d.example{base}/u/ann"
+
+
+def test_parents_are_known_by_any_kind_of_number() -> None:
+    """Other programs that speak as Mastodon number their posts in letters; reviews of code stand below each other."""
+    here = "https://g.example/users/ada/statuses"
+    post = {**status(1, "g.example", parent=1), "id": "01HX", "uri": f"{here}/01HX", "in_reply_to_id": "01HA"}
+    assert read("mastodon", [post], **MASTODON | {"url": "https://g.example"})[f"{here}/01HX"].parent == f"{here}/01HA"
+    said = {"html_url": "https://github.com/o/r/pull/6#discussion_r2", "pull_request_url": "x", "body": "words"}
+    found = read("github", [{**said, "id": 2}, {**said, "id": 3, "in_reply_to_id": 2}], searches=["x"])
+    assert [post.parent for post in found.values()] == ["https://github.com/o/r/pull/6", "comment-2"]
+
+
+def test_nobody_at_vk_has_no_page() -> None:
+    comment = {"id": 3, "post_id": 1, "owner_id": -5, "from_id": 0, "date": 1_793_613_900, "text": "", "deleted": True}
+    [post] = read("vk", {"response": {"items": [comment]}}, words=["x"], token="t").values()
+    assert post.deleted and post.author.url is None
+
+
+def test_an_old_board_is_called_by_its_subject() -> None:
+    """Where the headline of the page says more than the title."""
+    page = (
+        "<html><script>var smf_scripturl;</script><div id='forumposts'><h3 class='catbg'>Author Topic: Lost"
+        " (Read 5 times)</h3><div class='post_wrapper'><div class='poster'><h4><a title='x'>Bo</a></h4></div>"
+        "<div class='postarea'><div class='keyinfo'><h5 id='subject_7'><a href='?topic=4.msg7#msg7'>Lost</a></h5></div>"
+        "<div class='post'><div class='inner' id='msg_7'>words</div></div></div></div></div></html>"
+    )
+    spider = KINDS["forum"](source=Source("s", "forum", KINDS["forum"].Settings(url="https://s.example/?topic=4.0")))
+    answer = Document("https://s.example/?topic=4.0", 200, {"content-type": "text/html"}, page.encode(), NOW)
+    assert [(post.title, post.text) for post in spider.read(response_of(answer)).posts] == [("Lost", "words")]

@@ -133,6 +133,9 @@ def test_quotes_are_left_out() -> None:
     assert html_text("<blockquote>only</blockquote>") == "only"
     assert markdown_text("> old\r\n\r\n**new** [page](https://x.example) <!-- hidden -->") == "new page"
     assert markdown_text("> only") == "> only"
+    assert markdown_text("see <https://x.example/?a=1>\nAnn <a@b.example>\n\n<b>x</b> &lt;  \ny") == (
+        "see https://x.example/?a=1\nAnn a@b.example\n\nx <\ny"
+    ), "a tag in it does not make one line of all"
     assert unquoted("> old\nnew") == "new"
 
 
