@@ -109,7 +109,8 @@ class Mapper:
         if isinstance(said, bool):
             return None
         found = epoch(said) if isinstance(said, int | float) else self._written(word(said) or "")
-        if found is None or found > self.dates.now + timedelta(days=1):
+        # Before the web there are only dates that a program made of nothing, such as the year 1.
+        if found is None or not _EARLIEST <= found <= self.dates.now + timedelta(days=1):
             return None
         return min(found, self.dates.now)
 

@@ -229,13 +229,19 @@ class _Place:
         return replace(
             post,
             site=self.host,
-            # A post without a link of its own is where its anchor stands.
-            url=f"{self.url}#{item.get('id') or post.platform_id}" if post.url in (None, self.url) else post.url,
+            url=self._link(item, post),
             platform_id=f"post-{number}" if number else post.platform_id,
             parent=f"post-{answered[-1]}" if answered else None,
             thread=self.thread,
             title=self.title if first and self.begins else None,
         )
+
+    def _link(self, item: Element, post: Post) -> str | None:
+        """A post of another server is at its own address; one without a link of its own is where its anchor stands."""
+        if post.url not in (None, self.url):
+            return post.url
+        name = post.platform_id or ""
+        return name if name.startswith(("https://", "http://")) else f"{self.url}#{item.get('id') or name}"
 
 
 @cache

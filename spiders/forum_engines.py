@@ -164,7 +164,9 @@ ENGINES: tuple[Engine, ...] = (
             "[id^='post_message_'] div.smallfont",
         ),
         quoted=".bbcode_postedby a@href, .bbcode_quote a[href*=post]@href",
-        thread_id=r"(?:showthread\.php\?(?:[^#]{0,80}[?&])?t=|/threads?/|/)(\d+)(?:-|$)",
+        # showthread.php?t=5&page=2, showthread.php?5-Title/page2, /forum/board/5-title/page2
+        thread_id=r"(?:showthread\.php\?(?:[^#]{0,80}[?&])?(?:t=)?(?=\d+(?:[-&/#]|$))|"
+        r"(?:/threads?/|/)(?=\d+(?:-|$)))(\d+)",
         title=".threadtitle, h1.main-title, .navbar strong",
         previous="a[rel=prev]@href, link[rel=prev]@href, .pagenav a[rel=prev]@href",
         last="a[rel=last]@href, .pagination .first_last a@href, .pagenav a[title*=Last]@href,"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from crawler.model import Document, Source, Verdict
 from spiders.answers import response_of
 from spiders.base import Reading
 from spiders.forum import ForumSpider, _page_of, engine_of
+from spiders.forum_engines import BY_NAME
 from spiders.html import root_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -120,3 +122,22 @@ def test_the_head_of_a_quote_of_vbulletin_3_is_no_word_of_the_author() -> None:
     )
     [post] = read(body, "https://f.example/showthread.php?t=7").posts
     assert post.text == "mine"
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        ("showthread.php?t=5", "5"),
+        ("showthread.php?t=5&page=2", "5"),
+        ("showthread.php?s=abc9&t=5#post7", "5"),
+        ("showthread.php?5-Title-2024", "5"),
+        ("showthread.php?5-Title/page2", "5"),
+        ("showthread.php?p=33", None),
+        ("forum/board/5-title/page2", "5"),
+        ("threads/5", "5"),
+        ("2024/forum/5-title", "5"),
+    ],
+)
+def test_all_pages_of_a_thread_are_of_one_thread(address: str, number: str | None) -> None:
+    found = re.search(BY_NAME["vbulletin"].thread_id, f"https://v.example/{address}")
+    assert (found and found[1]) == number

@@ -140,6 +140,18 @@ def test_a_place_in_the_future_is_not_believed() -> None:
     assert len(reader().of_frame(frame, NOW)[0]) == 1
 
 
+@pytest.mark.parametrize(
+    "said", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "", None, 7, "soon", [], "1970-01-01"]
+)
+def test_a_date_that_is_none_is_when_it_was_published(said: Any) -> None:
+    """Programs write the year 1 where they know no date."""
+    at = 1_763_632_800_000_000
+    event = json.loads(told("k", at))
+    event["commit"]["record"]["createdAt"] = said
+    ((post,), _) = reader().of_frame(Frame(json.dumps(event).encode()), NOW)
+    assert post.published_at == datetime.fromtimestamp(at / 1e6, UTC)
+
+
 def test_a_stream_is_taken_up_a_little_before_its_place_and_secrets_stay_out_of_its_address() -> None:
     sky = reader(query={"cursor": "{cursor}"}, secrets={"key": "s3cret"})
     place = {"place": 1_795_000_000_000_000}
