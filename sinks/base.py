@@ -118,6 +118,11 @@ class Sink(ABC):
         return self.kind
 
     @property
+    def creates_once(self) -> bool:
+        """Whether the helpdesk itself takes the same key only once: in doubt, creating again is no double."""
+        return self.idempotent
+
+    @property
     def changes_once(self) -> bool:
         """Whether `update` looks before it writes, so that the same change twice takes effect once."""
         return self.idempotent

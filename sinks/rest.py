@@ -8,10 +8,11 @@ back where the config says what to compare.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_hex
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import urljoin
 
 from crawler.errors import InDoubt
@@ -21,7 +22,7 @@ from sinks.base import Tools
 from sinks.http import is_html
 from sinks.plain import one_line, safe_link
 from sinks.rest_call import RestClient, Told
-from sinks.rest_changes import Changer, changes_since, short
+from sinks.rest_changes import Changer, changes_since, short, window_of
 from sinks.rest_fill import Absent, Values, fill, fill_path, names_in
 from sinks.rest_pages import Lister
 from sinks.rest_pick import in_item, near, scalar, values_of
@@ -43,6 +44,7 @@ _OUR_KEY = "{key}"
 _UNREADABLE = 2
 _UNREADABLE_PAGES = 5
 _BEHIND = 200
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _ACCEPTED = 202
 _ALWAYS = frozenset("remote_id remote_number key marker now base session".split())
 
@@ -78,10 +80,11 @@ class Rest(RestClient):
         values = self.prepared(settings.create.before, values, settings.create.names())
         told = self.send(settings.create, values, ready=True)
         if told.word == "exists":
-            return self._existing(ticket.key)
+            return self._existing(ticket.key, told.answer)
         warnings = [self.warning(told.answer)] if told.word == "warn" else []
+        told, spec = self._followed(told, values)
         lost = told.word in ("missing", "failed")
-        found = None if lost else self._id_in(told.answer, settings.create.id, ticket.key)
+        found = None if lost else self._id_in(told.answer, spec, ticket.key)
         if found is None:
             return self._without_id(ticket.key, told)
         self._unreadable.pop(ticket.key, None)
@@ -89,7 +92,33 @@ class Rest(RestClient):
         warnings += self._differences(settings.create.check, told.answer, values)
         warnings += self._afterwards(found, values)
         warnings += self._compared(found, values)
-        return Remote(found, link, self.status_in(told.answer), tuple(warnings))
+        # What a job is at says nothing of its ticket.
+        status = self.status_in(told.answer) if settings.create.job is None else None
+        return Remote(found, link, status, tuple(warnings))
+
+    def _followed(self, told: Told, values: Values) -> tuple[Told, str]:
+        """The answer that holds the ticket's id, and where: that of the job, when the helpdesk named one."""
+        create = self.settings.create
+        job = create.job
+        number = scalar(self.pick(told.answer, job.at)) if job and told.word in ("ok", "warn") else None
+        if job is None or number is None:
+            return told, create.id
+        end, pause = time.monotonic() + job.wait, _FIRST_PAUSE
+        while True:
+            with self.after_write():
+                said = self.send(job, values.also({"job": number}), missing=True)
+            if said.word == "failed" or (said.word != "missing" and scalar(self.pick(said.answer, job.id))):
+                return said, job.id
+            if time.monotonic() + pause > end:
+                return self._unfinished(number)
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _unfinished(self, job: str) -> NoReturn:
+        what = self.mask(f"{self.name}: the job {one_line(job, 100)} has made no ticket yet")
+        if self.settings.find is None and not self.creates_once:
+            raise self.permanent(f"{what}, and there is no `find` to learn of it; it may come all the same")
+        raise InDoubt(f"{what}; it is looked for before anything is sent again")
 
     def find(self, key: str) -> Remote | None:
         return next(iter(self.find_all(key)), None)
@@ -99,7 +128,7 @@ class Rest(RestClient):
         find = self.settings.find
         if find is None:
             raise self._lacks("find")
-        values, found, left = of_search(key, self.base), list[Remote](), _BEHIND
+        values, found, left = self._search(find, key), list[Remote](), _BEHIND
         for item in Lister(self, find, values, missing=_asks_by_path(find)).items():
             if self._is_ours(item, find, key, values):
                 found.append(self.of_item(item, find.id, find.link, key=key))
@@ -113,6 +142,10 @@ class Rest(RestClient):
         return Changer(self, remote, change).run()
 
     @property
+    def creates_once(self) -> bool:
+        return self.settings.create.once or self.settings.create.existing is not None
+
+    @property
     def changes_once(self) -> bool:
         return self.settings.comment is None or self.settings.comment.seen is not None
 
@@ -121,8 +154,12 @@ class Rest(RestClient):
             raise self._lacks("changes")
         return changes_since(self, self.settings.changes, since)
 
-    def _existing(self, key: str) -> Remote:
-        """The helpdesk says that it has this key already: the ticket is looked up."""
+    def _existing(self, key: str, answer: HttpAnswer) -> Remote:
+        """The helpdesk says that it has this key already: the answer names the ticket, or it is looked up."""
+        create = self.settings.create
+        told = self._id_in(answer, create.existing, key) if create.existing else None
+        if told is not None:
+            return Remote(told, self.link(create.link, told, answer=answer))
         if self.settings.find is None:
             raise self.permanent(f"the helpdesk has a ticket for {key} already, and there is no `find` to learn which")
         with self.after_write():
@@ -173,6 +210,10 @@ class Rest(RestClient):
         spec = self.settings.create.id
         return f"without an id at {spec!r}{near(told.answer, spec)}{self.excerpt(told.answer)}"
 
+    def _search(self, find: Find, key: str) -> Values:
+        now = self.tools.now()
+        return of_search(key, self.base, *window_of(find, now - timedelta(days=find.window), now))
+
     def _is_ours(self, item: Any, find: Find, key: str, values: Values) -> bool:
         if find.match or find.contains:
             return holds(item, find.match, values) and all(
@@ -191,7 +232,7 @@ class Rest(RestClient):
         """Whether the search finds nothing for a key that nobody has: some helpdesks ignore what they do not know."""
         with self._probing:
             if self._search_is_honest is None:
-                values = of_search(f"mc-none-{token_hex(8)}", self.base)
+                values = self._search(find, f"mc-none-{token_hex(8)}")
                 first = next(Lister(self, find, values, missing=_asks_by_path(find)).items(), None)
                 self._search_is_honest = first is None
         if not self._search_is_honest:

@@ -16,7 +16,7 @@ from sinks.rest_fill import SECRET, Values, as_text, fill, fill_path, fill_text
 from sinks.rest_meaning import Word, meaning_of, stands, told_at, wait_of
 from sinks.rest_parts import SESSION, Call, Request, Step
 from sinks.rest_pick import in_answer
-from sinks.rest_session import Session, Signature, basic_of, joined, plain
+from sinks.rest_session import Session, Signature, basic_of, joined, kind_of, plain
 from sinks.rest_settings import Comment, RestSettings, Update
 from sinks.rest_values import Over, moment_as
 
@@ -126,9 +126,9 @@ class RestClient(HttpSink):
         content, kind = body_of(call, values, self.settings.limits)
         headers = plain({name: text for name, text in call.headers.items() if text.looked_up})
         headers |= {name: one_line(fill_text(text, values), 1000) for name, text in call.plain_headers().items()}
-        headers = joined(
-            {"Accept": "application/json"}, self.headers(), extra, {"Content-Type": kind} if kind else {}, headers
-        )
+        own = self.headers()
+        typed = {"Content-Type": kind_of(kind, own)} if kind else {}
+        headers = joined({"Accept": "application/json"}, own, extra, typed, headers)
         if self._signature is not None:
             headers = joined(headers, self._signature.headers(call.method, url, content or b"", self.tools.now()))
         return self.tools.http.request(

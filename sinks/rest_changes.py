@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from crawler.errors import CrawlerError, Transient
+from crawler.errors import CrawlerError, Permanent, Transient
 from crawler.model import Change, Remote, TicketStatus
 from crawler.net.http import HttpAnswer
 from crawler.text import strip_markup
@@ -22,7 +22,7 @@ from sinks.rest_fill import Values
 from sinks.rest_pages import Lister
 from sinks.rest_parts import Call
 from sinks.rest_pick import in_item, scalar, values_of
-from sinks.rest_settings import Changes, Read, Replies, Seen, Update
+from sinks.rest_settings import Changes, Dated, Read, Replies, Seen, Update
 from sinks.rest_values import Plain, carries, holds, key_in, marker, moment_as, of_change, of_remote, of_search
 
 if TYPE_CHECKING:
@@ -107,7 +107,14 @@ class Changer:
         for _ in range(_CONFLICTS):
             version = self._version() if guarded or "version" in call.names() else None
             extra = {"If-Match": version} if version and guarded else {}
-            told = self.sink.send(call, self._values(version), extra=extra, also=_UNMET if self.settings.read else ())
+            try:
+                told = self.sink.send(
+                    call, self._values(version), extra=extra, also=_UNMET if self.settings.read else ()
+                )
+            except Permanent:
+                if self._is_so_already(call):
+                    return
+                raise
             if told.word == "missing":
                 gone = f"ticket {self.remote.id} is not there any more ({told.answer.status})"
                 raise self.sink.permanent(gone + self.sink.excerpt(told.answer))
@@ -116,6 +123,18 @@ class Changer:
                 return
             guarded = guarded or told.answer.status == 428
         raise Transient(f"{self.sink.name}: ticket {self.remote.id} changes faster than we can write to it (412)")
+
+    def _is_so_already(self, call: Call) -> bool:
+        """Whether a status that is refused stands there already: steps that lead to it are offered no more, and a
+        change in doubt is made again."""
+        names = call.names().union(*(step.names() for step in call.before))
+        others = [name for name in _SAYS & names if name != "status" and self._values(None).get(name, long=False)]
+        if not isinstance(call, Update) or self.change.status is None or "status" not in names or others:
+            return False
+        try:
+            return self.sink.status_of(self.remote.id) is self.change.status
+        except CrawlerError:
+            return False
 
     def _note(self, told: Told) -> None:
         if told.word == "warn":
@@ -171,7 +190,7 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
 
     Only tickets of ours, and those that carry a key of ours, are told: the others would cost a call each.
     """
-    values = of_search("", sink.base, moment_as(since, changes.since, changes.zone))
+    values = of_search("", sink.base, *window_of(changes, since, sink.tools.now()))
     items = Lister(sink, changes, values).items()
     while some := list(islice(items, _AT_ONCE)):
         told = [it for item in some if (it := _state(sink, changes, item, since)) is not None]
@@ -181,6 +200,11 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
                 yield from _ticket(sink, changes, remote, change, bare)
             elif remote.key is not None:
                 yield remote, Change(change.key, at=change.at)
+
+
+def window_of(call: Dated, since: datetime, now: datetime) -> tuple[str | int, str | int]:
+    """`{since}` and `{until}` of a list. The end is tomorrow: clocks differ, and some count the day itself out."""
+    return moment_as(since, call.since, call.zone), moment_as(now + timedelta(days=1), call.since, call.zone)
 
 
 def _state(sink: Rest, changes: Changes, item: Any, since: datetime) -> tuple[Remote, Change, bool] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
@@ -120,15 +120,31 @@ def like(text: str, pattern: str) -> bool:
 
 
 def wait_of(answer: HttpAnswer, names: tuple[str, ...], now: datetime) -> float | None:
-    """Seconds to wait by the first of these headers that says something; a big number is a unix time."""
+    """Seconds to wait by the first of these headers or places that says something; a big number is a unix time."""
     for name in names:
-        seconds = retry_after(answer.headers.get(name.lower()), now)
-        if seconds is None:
-            continue
-        if seconds >= LONGEST_RETRY_AFTER:
-            return _until(answer.headers.get(name.lower(), ""), now)
-        return seconds
+        said = told_at(answer, name if is_place(name) else f"header:{name}")
+        text = next(iter(values_of(said)), "").strip()
+        seconds = _seconds_to(text, now) if text else None
+        if seconds is not None:
+            return seconds
     return None
+
+
+def is_place(name: str) -> bool:
+    """Whether this is a place in an answer, and no bare name of a header."""
+    return name.startswith(("json:", "header:", "text:"))
+
+
+def _seconds_to(text: str, now: datetime) -> float | None:
+    seconds = retry_after(text, now)
+    if seconds is None:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return _until(text, now) if seconds >= LONGEST_RETRY_AFTER else seconds
 
 
 def _until(value: str, now: datetime) -> float:

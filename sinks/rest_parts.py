@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from crawler.plugins import Secret, SecretText
+from crawler.plugins import Secret, SecretText, SecretTree
 from sinks.http import Url
 from sinks.rest_fill import SECRET, names_in, refuse_unknown
 from sinks.rest_meaning import Meaning
@@ -63,7 +63,7 @@ class Login(Part):
     path: Path = Field(description="Path of the login call", examples=["/session"])
     headers: dict[str, SecretText] = Field(default_factory=dict, description="Headers of the login call only")
     basic: Basic | None = Field(None, description="User name and password of the login call only")
-    body: dict[str, SecretText] | None = Field(None, description="JSON of the login call")
+    body: dict[str, SecretTree] | None = Field(None, description="JSON of the login call")
     form: dict[str, SecretText] | None = Field(None, description="Form of the login call, instead of body")
     session: Pick = Field("json:session_token", description="Where the answer holds the session")
     sends: dict[str, str] = Field(

@@ -1,9 +1,9 @@
 """Where a value stands in an answer: `json:path`, `header:Name`, `text:regex`. Regexes are RE2: linear in what comes.
 
-A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds,
-`["a.b"]` is a name with dots; ` =~ regex` behind a path takes a part of the text there; `one | other` is the first path
-at which something stands. `header:Location` alone is its last path segment; a regex may follow a header's name. A regex
-gives its first group.
+A JSON path is names and numbers with dots; `*` takes every element, `[name=value]` the elements where it holds (the
+name may be a path: `[to.name=Done]`), `["a.b"]` is a name with dots; ` =~ regex` behind a path takes a part of the text
+there; `one | other` is the first path at which something stands. `header:Location` alone is its last path segment; a
+regex may follow a header's name. A regex gives its first group; of XML, as the text that it stands for.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from html import unescape
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from crawler.errors import Permanent
 from crawler.net.http import HttpAnswer
 
-_STEP = re.compile(r"""\[(\w+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)|\[(["'])(.+?)\5\]""")
+_STEP = re.compile(r"""\[([\w$@:.-]+)=([^\]]*)\]|\[(\d+|\*)\]|([^.\[\]]+)|\[(["'])(.+?)\5\]""")
+_CDATA = ("<![CDATA[", "]]>")
 _PART = " =~ "
 _OR = " | "
 _SPEC = re.compile(r"(json|header|text):(.*)", re.DOTALL)
@@ -109,7 +111,7 @@ def _walked(data: Any, path: str) -> list[Any]:
 def _below(value: Any, name: str, step: str) -> Iterator[Any]:
     if name:
         items = value if isinstance(value, list) else []
-        yield from (item for item in items if isinstance(item, Mapping) and _plain(item.get(name)) == step)
+        yield from (item for item in items if isinstance(item, Mapping) and _plain(_named(item, name)) == step)
     elif step == "*":
         if isinstance(value, list | Mapping):
             yield from value.values() if isinstance(value, Mapping) else value
@@ -118,6 +120,31 @@ def _below(value: Any, name: str, step: str) -> Iterator[Any]:
             yield value[step]
     elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
         yield value[int(step)]
+
+
+def _named(item: Mapping[str, Any], name: str) -> Any:
+    """What a condition compares: a key, or a path below it."""
+    return in_json(item, name) if "." in name and name not in item else item.get(name)
+
+
+class XmlText(str):
+    """An item of an XML list: what is taken out of it is read as XML reads it."""
+
+
+def plain_xml(value: str) -> str:
+    """Character data of XML as the text it stands for: entities decoded, CDATA taken out of its wrapping."""
+    out, (before, opened, rest) = [], value.partition(_CDATA[0])
+    while opened:
+        inside, closed, behind = rest.partition(_CDATA[1])
+        if not closed:
+            break
+        out += [unescape(before), inside]
+        before, opened, rest = behind.partition(_CDATA[0])
+    return "".join([*out, unescape(before), opened, rest])
+
+
+def _is_xml(answer: HttpAnswer) -> bool:
+    return "xml" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:5] == b"<?xml"
 
 
 def in_text(text: str, pattern: str) -> str | None:
@@ -133,7 +160,8 @@ def in_answer(answer: HttpAnswer, spec: str) -> Any:
     if kind == "json":
         return in_json(answer.json(), rest) if answer.body.strip() else None
     if kind == "text":
-        return in_text(answer.text, rest)
+        found = in_text(answer.text, rest)
+        return plain_xml(found) if found is not None and _is_xml(answer) else found
     return _in_header(answer.headers, rest)
 
 
@@ -153,7 +181,8 @@ def in_item(item: Any, spec: str) -> Any:
     """The value that `spec` names in one item of a list: of JSON, or of text (then the spec is `text:regex`)."""
     kind, rest = parts(spec)
     if isinstance(item, str) and rest.strip(" $"):
-        return in_text(item, rest) if kind == "text" else None
+        found = in_text(item, rest) if kind == "text" else None
+        return plain_xml(found) if found is not None and isinstance(item, XmlText) else found
     return in_json(item, rest) if kind == "json" else None
 
 
@@ -165,7 +194,8 @@ def items_in(answer: HttpAnswer, spec: str | None) -> list[Any] | None:
     kind, rest = parts(spec or "json:")
     if kind == "text":
         found = regex(rest).finditer(answer.text[:_LONGEST])
-        return [match.group(1) if match.re.groups else match.group(0) for match in found]
+        made: type[str] = XmlText if _is_xml(answer) else str
+        return [made(match.group(1) if match.re.groups else match.group(0)) for match in found]
     whole = answer.json() if answer.body.strip() else None
     if _OR in rest:
         rest = next((one for one in rest.split(_OR) if _walked(whole, one)), rest.rpartition(_OR)[2])

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -56,13 +56,10 @@ class Session:
         sink, login = self._sink, self._login
         own = {} if login.url else sink.headers()
         basic = {"Authorization": basic_of(login.basic)} if login.basic else {}
-        headers = joined({"Accept": "application/json"}, own, basic, plain(login.headers))
         url = login.url.rstrip("/") + login.path if login.url else sink.with_query(sink.base + login.path)
-        content = None
-        if login.body is not None:
-            content, headers["Content-Type"] = as_json(plain(login.body)), JSON
-        elif login.form is not None:
-            content, headers["Content-Type"] = form_of(plain(login.form)), FORM
+        content, kind = _content(login)
+        typed = {"Content-Type": kind_of(kind, own)} if kind else {}
+        headers = joined({"Accept": JSON}, own, basic, typed, plain(login.headers))
         try:
             answer = sink.tools.http.request(
                 login.method, url, headers=headers, content=content, timeout=sink.settings.timeout
@@ -79,6 +76,18 @@ class Session:
             raise Permanent(f"the login answered nothing at {login.session!r}{said}")
         sink.secrets.append(session)
         return session
+
+
+def _content(login: Login) -> tuple[bytes | None, str | None]:
+    if login.body is not None:
+        return as_json(plain_tree(login.body)), JSON
+    return (form_of(plain(login.form)), FORM) if login.form is not None else (None, None)
+
+
+def kind_of(kind: str, headers: Mapping[str, str]) -> str:
+    """The type of a body: JSON calls itself what the headers of every call say, such as application/vnd.api+json."""
+    said = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return said if kind == JSON and "json" in said.lower() else kind
 
 
 class Signature:
@@ -131,6 +140,15 @@ def joined(*parts: Mapping[str, str]) -> dict[str, str]:
     for part in parts:
         whole |= {name.lower(): (name, value) for name, value in part.items()}
     return dict(whole.values())
+
+
+def plain_tree(value: Any) -> Any:
+    """A tree of secrets as the wire needs it."""
+    if isinstance(value, Mapping):
+        return {key: plain_tree(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_tree(item) for item in value]
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def plain(secret: Mapping[str, SecretStr]) -> dict[str, str]:

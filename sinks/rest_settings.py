@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +14,7 @@ from crawler.plugins import Secret, SecretText
 from sinks.base import Seconds
 from sinks.http import HttpSink
 from sinks.rest_fill import SECRET, names_in, refuse_unknown
-from sinks.rest_meaning import Meaning
+from sinks.rest_meaning import Meaning, is_place
 from sinks.rest_parts import SESSION, Basic, Call, Login, Method, Part, Pick, Request, Sign, Step, as_calls, check_steps
 from sinks.rest_pick import checked, parts
 from sinks.rest_values import CHANGE, FIND, LISTED, PAGING, REMOTE, SINCE, TICKET
@@ -34,6 +35,15 @@ def _zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"there is no time zone {value!r}; write one like Europe/Kyiv") from None
     return value
+
+
+def _days(value: object) -> object:
+    found = re.fullmatch(r"(\d{1,4})\s*d(?:ays?)?", value.strip()) if isinstance(value, str) else None
+    return int(found[1]) if found else value
+
+
+def _waits(value: str) -> str:
+    return checked(value if is_place(value) else f"header:{value}") and value
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -75,8 +85,39 @@ class Pages(Part):
         return self
 
 
+class Job(Request):
+    """Asked until it says which ticket came of an accepted creation."""
+
+    method: Method = Field("GET", description="Method")
+    at: Pick = Field(
+        "header:Location", description="Where the answer to create names the job, {job}", examples=["json:job_id"]
+    )
+    id: Pick = Field(
+        "json:id",
+        description="Where the job's answer holds the ticket's id, once it is there",
+        examples=["json:ticket"],
+    )
+    wait: Seconds = Field(10.0, description="How long it is asked; then the ticket is in doubt", examples=["20s"])
+
+
 class Create(Call):
     known = TICKET
+    job: Job | None = Field(
+        None,
+        description="For helpdesks that answer with a job instead of a ticket: the call that tells what became of it",
+        examples=[{"path": "/jobs/{job}", "id": "json:ticket.id"}],
+    )
+    existing: Pick | None = Field(
+        None,
+        description="Where an answer that means `exists` holds the id of the ticket that is there; without it `find` "
+        "is asked",
+        examples=["json:error.existing_id"],
+    )
+    once: bool = Field(
+        False,
+        description="The helpdesk itself takes the same {key} only once (an idempotency key, or a path that ends in "
+        "it): in doubt the call is made again, where there is no `find`",
+    )
     after: Annotated[tuple[Step, ...], BeforeValidator(as_calls)] = Field(
         (),
         description="Calls made once the ticket is there ({remote_id}); what they fail at becomes a warning, and after "
@@ -100,6 +141,10 @@ class Create(Call):
         _check_link(self.link)
         _check_check(self.check)
         check_steps(self.after, TICKET | {"remote_id", "remote_number"} | _taken(self.before), "after")
+        if self.job is not None:
+            self.job.refuse_mistakes(TICKET | {"job"} | _taken(self.before), "job.")
+        if self.once and not {"key", "marker"} & self.names():
+            raise ValueError("once: the helpdesk cannot know a ticket again that carries neither {key} nor {marker}")
         return self
 
     def steps(self) -> tuple[Step, ...]:
@@ -144,8 +189,30 @@ class Listing(Call):
         return self
 
 
-class Find(Listing):
+class Dated(Listing):
+    """A list that can be asked for by time."""
+
+    zone: Zone | None = Field(
+        None,
+        description="Zone in which the helpdesk reads {since} and {until}, and writes moments that name none "
+        "(default: UTC)",
+        examples=["Europe/Kyiv"],
+    )
+    since: str = Field(
+        "iso",
+        description="How {since} and {until} are written: iso, unix, unix_ms, or a pattern: %Y-%m-%d %H:%M:%S",
+        examples=["%Y-%m-%d"],
+    )
+
+
+class Find(Dated):
     known = FIND
+    window: Annotated[int, BeforeValidator(_days), Field(ge=1, le=3650)] = Field(
+        30,
+        description="Days between {since} and now, for helpdesks that search only by date: longer than any time that "
+        "this program may stand still",
+        examples=["30d"],
+    )
     link: str | None = Field(None, description="As in create, when it differs")
     match: dict[str, Any] = Field(
         default_factory=dict,
@@ -233,14 +300,8 @@ class Replies(Listing):
     at: Pick | None = Field(None, description="Where an item holds when it was written")
 
 
-class Changes(Listing):
+class Changes(Dated):
     known = SINCE
-    zone: Zone | None = Field(
-        None,
-        description="Zone in which the helpdesk reads {since} and writes moments that name none (default: UTC)",
-        examples=["Europe/Kyiv"],
-    )
-    since: str = Field("iso", description="How {since} is written: iso, unix, unix_ms, or a pattern: %Y-%m-%d %H:%M:%S")
     status: Pick | None = Field(None, description="Where an item holds the status (default: as in read)")
     assignee: Pick | None = Field(None, description="Where an item holds who has the ticket")
     at: Pick = Field("json:updated_at", description="Where an item holds when it changed: a date, or a unix time")
@@ -305,8 +366,10 @@ class RestSettings(HttpSink.Settings):
         "exists, missing, login",
         examples=[{"422": "permanent", "500 *email*": "permanent", "409": "exists", "200 json:error": "failed"}],
     )
-    retry_after: Annotated[tuple[str, ...], BeforeValidator(_one)] = Field(
-        ("Retry-After",), description="Headers that say when to come back: seconds, a date, or a unix time"
+    retry_after: Annotated[tuple[Annotated[str, AfterValidator(_waits)], ...], BeforeValidator(_one)] = Field(
+        ("Retry-After",),
+        description="What says when to come back, in seconds, as a date or a unix time: names of headers, or places",
+        examples=[["Retry-After", "header:RateLimit t=(\\d+)", "json:retry_in"]],
     )
     preconditions: Literal["etag"] | None = Field(
         None,
@@ -333,6 +396,8 @@ class RestSettings(HttpSink.Settings):
             raise ValueError("login gives a session that nothing carries: write login.sends, or {session} in the calls")
         if self.find is not None:
             _findable(self.create, self.find)
+        if self.create.existing and "exists" not in {*self.meaning.values(), *self.create.meaning.values()}:
+            raise ValueError("create.existing is read where an answer means `exists`: add meaning: {'409': exists}")
         wants_version = [call for call in (self.comment, *self.update) if call and "version" in call.names()]
         if (self.preconditions or wants_version) and self.read is None:
             raise ValueError("preconditions and {version} take what `read` answers: add read")
@@ -349,6 +414,7 @@ def _below(call: Call | None) -> list[Request]:
         return []
     inner = [one for name in ("seen", "replies") if (one := getattr(call, name, None)) is not None]
     each = [one for one in [getattr(call, "each", None)] if one is not None]
+    each += [one for one in [getattr(call, "job", None)] if one is not None]
     return [call, *call.steps(), *each, *(one for call in inner for one in _below(call))]
 
 

@@ -30,8 +30,8 @@ TICKET = frozenset(
     "tone intent language reason tags slugs opened_at due_at now base".split()
 )
 PAGING = frozenset("page offset cursor size last".split())
-FIND = frozenset("key marker base".split()) | PAGING
-SINCE = frozenset("since base".split()) | PAGING
+FIND = frozenset("key marker since until base".split()) | PAGING
+SINCE = frozenset("since until base".split()) | PAGING
 LISTED = frozenset("remote_id remote_number base".split()) | PAGING
 REMOTE = LISTED - PAGING
 CHANGE = REMOTE | frozenset(
@@ -209,8 +209,8 @@ def of_remote(id: str, base: str) -> dict[str, Any]:
     return {"remote_id": id, "remote_number": int(id) if id.isdigit() and len(id) < 19 else None, "base": base}
 
 
-def of_search(key: str, base: str, since: object = None) -> Texts:
-    return Texts({"key": key, "marker": marker(key), "base": base, "since": since}, {})
+def of_search(key: str, base: str, since: object = None, until: object = None) -> Texts:
+    return Texts({"key": key, "marker": marker(key), "base": base, "since": since, "until": until}, {})
 
 
 def moment_as(at: datetime, form: str, zone: str | None = None) -> str | int:

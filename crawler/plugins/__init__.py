@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 from crawler.errors import NotFound, PluginError
 from crawler.plugins.preset_files import KIND, Preset
 from crawler.plugins.presets import add_presets, check_preset, place, presets_in
-from crawler.plugins.settings import Secret, SecretText, Settings, Vault, public
+from crawler.plugins.settings import Secret, SecretText, SecretTree, Settings, Vault, public
 
 __all__ = [
     "Preset",
     "Secret",
     "SecretText",
+    "SecretTree",
     "Settings",
     "Vault",
     "check_preset",

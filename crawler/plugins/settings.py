@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -77,6 +88,11 @@ class Secret(SecretStr):
         scheme, _, rest = value.partition(" ")
         return [value, rest] if rest and scheme.isalpha() else [value]
 
+    @classmethod
+    def checked(cls, value: object, info: ValidationInfo) -> Self:
+        """The value as this type; raises what pydantic makes a message of."""
+        return cls._from_config(value, info)
+
     def _shown(self) -> str:
         return self.reference or "**********"
 
@@ -110,6 +126,28 @@ class SecretText(Secret):
     """Text that may hold a secret, such as a header: what looks like a key or token is refused, other text is not."""
 
     literals = True
+
+
+def _tree(value: object, info: ValidationInfo) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _tree(item, info) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tree(item, info) for item in value]
+    return SecretText.checked(value, info) if isinstance(value, str | SecretStr) else value
+
+
+def _shown_tree(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _shown_tree(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown_tree(item) for item in value]
+    return value.reference or "**********" if isinstance(value, Secret) else value
+
+
+SecretTree = Annotated[
+    Any, PlainValidator(_tree), PlainSerializer(_shown_tree, when_used="json"), WithJsonSchema({"description": "Any"})
+]
+"""Anything that YAML can hold, each of whose texts may hold a secret: they are `SecretText`, however deep."""
 
 
 def public(settings: BaseModel) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,6 +55,7 @@ class NotYet(Exception):
 
 def attempt(sink: Sink, delivery: Delivery, now: datetime) -> Answer:
     """Try one delivery; nothing that a sink raises gets further than here."""
+    began = time.monotonic()
     try:
         kill_point("before_call")
         answer = send(sink, delivery, now)
@@ -62,7 +64,9 @@ def attempt(sink: Sink, delivery: Delivery, now: datetime) -> Answer:
     except NotYet as wait:
         return Later(str(wait), not_before=wait.until, failed=False)
     except Transient as error:
-        return Later(str(error), error.retry_after, doubted_at=now if isinstance(error, InDoubt) else None)
+        # The doubt begins when the call was given up: a long timeout must not use up the time that is waited for it.
+        ended = now + timedelta(seconds=int(time.monotonic() - began))
+        return Later(str(error), error.retry_after, doubted_at=ended if isinstance(error, InDoubt) else None)
     except CrawlerError as error:
         return Parked(str(error))
     except Exception as error:  # a kind of a stranger's: its mistake must not stop the others
@@ -77,7 +81,8 @@ def send(sink: Sink, delivery: Delivery, now: datetime) -> Sent:
     if not doubtful:
         return Sent(sink.create(delivery.ticket))
     if "find" not in sink.can:
-        return Sent(sink.create(delivery.ticket), _blind(sink) if delivery.doubted_at else None)
+        unsure = delivery.doubted_at and not sink.creates_once
+        return Sent(sink.create(delivery.ticket), _blind(sink) if unsure else None)
     recheck_at = now + timedelta(seconds=max(LATER_LOOK, 2 * sink.settle)) if delivery.doubted_at else None
     if found := look(sink, delivery.ticket.key):
         return Sent(found[0], doubles(found), recheck_at)

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from strange import ANSWERED, KEY, SAAS, ContactDesk, HalDesk, Strange
 from stranger import ODDER, GraphDesk, RpcDesk, SoapyDesk
 from stranger_lists import LISTED, IssueDesk, LaterDesk, PlainDesk
+from stranger_ways import WAYS, JobDesk, OnceDesk, ResourceDesk
 from stranger_wire import WIRED, EnvelopeDesk, SignedDesk
 
 from crawler.errors import InDoubt, Permanent, Transient
@@ -27,7 +28,7 @@ from sinks.rest import Rest
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 Made = Callable[..., tuple[Any, Rest]]
-ALL = [*SAAS, *ODDER, *WIRED, *LISTED]
+ALL = [*SAAS, *ODDER, *WIRED, *LISTED, *WAYS]
 each_shape = pytest.mark.parametrize("shape", ALL, ids=lambda shape: shape.__name__)
 
 
@@ -297,3 +298,74 @@ def test_a_step_is_chosen_by_the_name_of_the_status(made: Made) -> None:
     assert [call.body for call in desk.calls if call.method == "POST"] == ['{"step": 31}']
     sink.update(Remote("7"), Change("d", priority=Priority.LOW))
     assert len(desk.calls) == 2, "nothing to say, nothing asked"
+
+
+def test_an_accepted_job_is_followed_to_its_ticket(made: Made) -> None:
+    desk, sink = made(JobDesk)
+    remote = sink.create(ticket())
+    assert (remote.id, remote.url, remote.status) == ("1000", f"{desk.url}/t/1000", None)
+    assert [call.path for call in desk.calls] == ["/v2/intake", *["/v2/work/j5"] * 3]
+
+
+def test_a_job_that_does_not_end_or_fails_is_no_ticket_and_no_second_one(made: Made) -> None:
+    desk, sink = made(JobDesk)
+    desk.turns = 10**6
+    with pytest.raises(Permanent, match="the job j5 has made no ticket yet, and there is no `find`"):
+        sink.create(ticket())
+    desk.broken = True
+    with pytest.raises(Permanent, match=r"and that it failed.*no such queue"):
+        sink.create(ticket())
+    found = {"path": "/v2/found?ref={key}", "match": {"ref": "{key}"}}
+    desk, sink = made(JobDesk, find=found)
+    desk.turns = 10**6
+    with pytest.raises(InDoubt, match="the job j5 has made no ticket yet; it is looked for"):
+        sink.create(ticket())
+    handle = desk.handle
+    desk.handle = lambda call: Said(429, "{}") if call.path.startswith("/v2/work") else handle(call)
+    with pytest.raises(InDoubt, match="429"):
+        sink.create(ticket())
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [(Said(429, '{"retry_in": 7}'), 7), (Said(429, "{}", headers=(("RateLimit", '"hour";r=0;t=51'),)), 51),
+     (Said(429, '{"retry_in": "2026-03-01T12:02:00Z"}'), 120), (Said(429, '{"retry_in": {"a": 1}}'), None)],
+)  # fmt: skip
+def test_when_to_come_back_may_stand_anywhere(made: Made, said: Said, seconds: float | None) -> None:
+    desk, sink = made(JobDesk)
+    desk.first = [(False, said)]
+    with pytest.raises(Transient) as caught:
+        sink.create(ticket())
+    assert caught.value.retry_after == seconds
+    assert not isinstance(caught.value, InDoubt)
+
+
+def test_a_helpdesk_that_names_the_ticket_it_has_needs_no_search(made: Made) -> None:
+    desk, sink = made(OnceDesk)
+    desk.first = [(True, Said(500, "oops"))]
+    with pytest.raises(InDoubt):
+        sink.create(ticket())
+    again = sink.create(ticket())
+    assert (again.id, again.url) == ("1000", f"{desk.url}/t/1000")
+    assert len(desk.tickets) == 1
+    assert sink.creates_once and "find" not in sink.can
+
+
+def test_the_author_of_a_comment_is_looked_up_and_a_session_is_opened_again(made: Made) -> None:
+    desk, sink = made(ResourceDesk)
+    remote = sink.create(ticket())
+    assert remote.url == f"{desk.url}/cases/1000"
+    desk.sessions += 1
+    sink.update(remote, Change("mc-1/c", comment="Ще одна"))
+    [remark] = [call for call in desk.calls if call.method == "POST" and call.path.endswith("/remarks")]
+    assert json.loads(remark.body)["data"]["attributes"]["author"] == 7
+    assert "t0ken" not in sink.mask("t0ken-3")
+
+
+def test_a_status_that_no_step_leads_to_is_told_unless_it_stands_there(made: Made) -> None:
+    desk, sink = made(ResourceDesk)
+    remote = sink.create(ticket())
+    assert sink.update(remote, Change("a", status=TicketStatus.OPEN)).warnings == ()
+    desk.ticket(1000)["state"] = "lost"
+    with pytest.raises(Permanent, match=r"nothing gives \{step\}"):
+        sink.update(remote, Change("b", status=TicketStatus.SOLVED))

@@ -157,3 +157,36 @@ def test_a_build_that_does_not_look_first_doubles(world: World, monkeypatch: pyt
     world.at += timedelta(minutes=5)
     run(world, helpdesk)
     assert len(helpdesk.stored) == 2
+
+
+class Once(Blind):
+    """Cannot be searched, and takes the same key once."""
+
+    creates_once = True  # type: ignore[assignment]
+
+    def create(self, ticket: Ticket) -> Remote:
+        made = super().create(ticket)
+        self.stored = list(dict.fromkeys(self.stored))
+        return Remote("1") if ticket.key in self.stored else made
+
+
+@pytest.mark.parametrize(("kind", "flagged"), [(Once, 0), (Blind, 1)])
+def test_a_helpdesk_that_takes_a_key_once_makes_no_possible_double(
+    world: World, kind: type[Helpdesk], flagged: int
+) -> None:
+    ticketed(world)
+    helpdesk = kind(fails(InDoubt("timed out"), stored=True))
+    run(world, helpdesk)
+    world.at += timedelta(minutes=5)
+    assert run(world, helpdesk).sent == 1
+    assert world.store.counts.ledger().possible_duplicates == flagged
+
+
+def test_a_doubt_begins_when_the_call_was_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticketed(world)
+    [claimed] = world.store.outbox.claim("one", world.at, 10, 60.0, ["helpdesk"])
+    clock = iter([100.0, 160.9])
+    monkeypatch.setattr(sending.time, "monotonic", lambda: next(clock))
+    answer = sending.attempt(Helpdesk(fails(InDoubt("timed out"))), claimed, world.at)
+    assert isinstance(answer, sending.Later)
+    assert answer.doubted_at == world.at + timedelta(seconds=60)
