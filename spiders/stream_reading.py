@@ -17,6 +17,7 @@ from itertools import product
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from crawler.errors import Transient
 from crawler.model import Post, Source
 from crawler.net.live import ServerEvent
 from crawler.text import fold
@@ -305,6 +306,7 @@ async def _merged(lines: Sequence[AsyncGenerator[bytes, None]]) -> AsyncGenerato
         try:
             async for message in line:
                 await waiting.put(message)
+            await waiting.put(Transient("one of its connections ended"))
         except Exception as error:
             await waiting.put(error)
 
@@ -312,9 +314,15 @@ async def _merged(lines: Sequence[AsyncGenerator[bytes, None]]) -> AsyncGenerato
     try:
         while True:
             message = await waiting.get()
-            if isinstance(message, BaseException):
-                raise message
-            yield message
+            if not isinstance(message, BaseException):
+                yield message
+                continue
+            # What the others have read already is not lost with the one that ended.
+            for _ in range(2 * len(lines)):
+                await asyncio.sleep(0)
+                if not waiting.empty() and isinstance(late := waiting.get_nowait(), bytes):
+                    yield late
+            raise message
     finally:
         for task in tasks:
             task.cancel()

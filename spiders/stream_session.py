@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crawler.errors import Transient
+from crawler.errors import Permanent, Transient
 from crawler.model import SKIPPED, Post
 from crawler.net.live import TooLong
 from spiders.paging import mark
@@ -117,6 +117,8 @@ class Session:
         self._share, self._lived, self._began = 1.0, STEADY, 0.0
         # How often, since the place moved, a message ended the connection that is longer than any post.
         self._blocked = self._skips = 0
+        # How often it was refused for good since anything was heard: perhaps the place is one that the server forgot.
+        self._refused = 0
 
     @property
     def is_open(self) -> bool:
@@ -129,7 +131,7 @@ class Session:
 
         All that was read is stored before it returns or raises.
         """
-        frames = self._reader.listen(self._wire, {**self.cursor, **self._way()})
+        frames = self._reader.listen(self._wire, self._way())
         deadline = None if seconds is None else time.monotonic() + seconds
         ended = asyncio.ensure_future(until.wait())
         coming: asyncio.Future[Frame] | None = None
@@ -152,6 +154,9 @@ class Session:
         except TooLong:
             self._blocked += 1
             raise
+        except Permanent:
+            self._refused += 1
+            raise
         finally:
             self._lived = time.monotonic() - self._began
             await _over(ended, coming)
@@ -159,16 +164,22 @@ class Session:
                 await frames.aclose()
             await self._flush()
 
-    def _way(self) -> dict[str, float]:
-        """How the next connection is taken up: before the place, at it, or past a message that nobody can read."""
+    def _way(self) -> dict[str, Any]:
+        """Where the next connection is taken up: before the place, at it, past what nobody can read, or anywhere.
+
+        A server may refuse a place that is older than what it keeps: every third time it is asked without one.
+        """
         if not self.progressed:
             self._share = _LESS if self._share > _LESS else 0.0
         elif self._lived >= STEADY:
             self._share = 1.0
         self.progressed, self._began = False, time.monotonic()
         self.heard_at = None
+        if self._refused % 3 == 2:
+            self._skips = 1
+            return {}
         self._skips = max(0, self._blocked - 1)
-        return {SHARE: 0.0 if self._blocked else self._share, SKIP: self._skips}
+        return {**self.cursor, SHARE: 0.0 if self._blocked else self._share, SKIP: self._skips}
 
     def _patience(self, deadline: float | None) -> float:
         now = time.monotonic()
@@ -176,7 +187,7 @@ class Session:
         return min(waits if deadline is None else [*waits, max(0.0, deadline - now)])
 
     def _take(self, frame: Frame) -> None:
-        self.heard_at = time.monotonic()
+        self.heard_at, self._refused = time.monotonic(), 0
         if not (frame.data or frame.dropped):
             return
         if not self._batch.frames:
@@ -224,7 +235,7 @@ class Session:
 
     def _skipped(self, batch: Batch) -> dict[str, Any]:
         """When something was passed over unread: known as long as the cursor is, for whoever asks why."""
-        if self._skips and batch.cursor is not None:
+        if self._skips and batch.cursor is not None and any(name not in _BESIDE for name in self.cursor):
             return {SKIPPED: datetime.now(UTC).isoformat(timespec="seconds")}
         return {SKIPPED: self.cursor[SKIPPED]} if SKIPPED in self.cursor else {}
 

@@ -131,7 +131,10 @@ def _passed_over(cursor: Mapping[str, Any]) -> str | None:
         return None
     if now() - at > TOLD_FOR:
         return None
-    return f"a message too long to read was passed over at {at:%H:%M:%S} UTC, and what stood close to it"
+    return (
+        f"a part of the stream was passed over at {at:%H:%M:%S} UTC: a message was too long to read, or the server"
+        " knew the last place no more"
+    )
 
 
 def _cut_off(state: StreamState) -> str | None:

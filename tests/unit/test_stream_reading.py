@@ -26,7 +26,7 @@ from crawler.net.guard import EgressPolicy
 from crawler.net.live import Live, ServerEvent, TooLong, _Events, refusal
 from crawler.stages.stream import LONGEST_WAIT, REFUSED_WAIT, waiting
 from crawler.store.streams import StreamState
-from spiders.stream_reading import Frame, LightReader
+from spiders.stream_reading import Frame, LightReader, _merged
 from spiders.stream_session import Batch, Order, Session
 
 KINDS = plugins.family("spiders", "stream", LightReader)
@@ -326,6 +326,50 @@ def test_a_message_that_nobody_can_read_is_passed_over_and_known(gap: int) -> No
     for _ in range(3):
         asyncio.run(_heard(session, 1))
     assert server.asked[-1] <= at["behind"] and SKIPPED in session.cursor
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_place_that_the_server_refuses_is_left_once_nothing_else_helps(knows: bool) -> None:
+    """Servers keep some days: a stream that was off for longer must not stay cut off for ever."""
+    asked, stored = list[str](), list[str]()
+
+    class Forgetful(Wire):
+        async def websocket(
+            self, url: str, headers: Mapping[str, str] | None = None, hello: Sequence[str] = ()
+        ) -> AsyncGenerator[bytes, None]:
+            asked.append("with" if "cursor=" in url else "without")
+            if "cursor=17" in url or not knows:
+                raise Permanent("400: it refuses")
+            yield told("k", 1_795_000_000_000_000, text="heard")
+
+    async def deliver(batch: Batch) -> None:
+        stored.extend(post.text for post in batch.posts)
+
+    session = Session(reader(rewind="0s"), Forgetful(), {"place": 1_700_000_000_000_000}, deliver)
+    for _ in range(5):
+        with pytest.raises((Permanent, Transient)):
+            asyncio.run(session.connect(asyncio.Event()))
+    assert asked[:3] == ["with", "with", "without"]
+    assert (stored[:1], SKIPPED in session.cursor) == (["heard"] if knows else [], knows)
+    assert asked.count("without") == 1, "another time it is asked for its place again"
+
+
+def test_when_one_of_several_connections_ends_all_are_opened_anew() -> None:
+    async def ends() -> AsyncGenerator[bytes, None]:
+        yield b"1"
+
+    async def stays() -> AsyncGenerator[bytes, None]:
+        yield b"2"
+        await asyncio.Event().wait()
+
+    async def heard() -> list[bytes]:
+        found = list[bytes]()
+        with pytest.raises(Transient):
+            async for message in _merged([ends(), stays()]):
+                found.append(message)
+        return found
+
+    assert sorted(asyncio.run(asyncio.wait_for(heard(), 20))) == [b"1", b"2"]
 
 
 def test_past_a_place_of_words_there_is_only_the_end_of_the_stream() -> None:
