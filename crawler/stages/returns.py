@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from crawler.errors import CrawlerError, Permanent
+from crawler.errors import CrawlerError, Transient
 from crawler.model import Change, Remote
 from crawler.stages.crash import kill_point
 from crawler.store import Store
@@ -29,16 +29,26 @@ def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> in
     began, cursor = now(), store.sink_states.cursor(name)
     try:
         heard = list(islice(sink.changes((cursor or began - FIRST_LOOK) - OVERLAP), MOST_AT_ONCE))
-    except CrawlerError as error:
+        heard.sort(key=lambda it: _aware(it[1].at or began))
+    except Transient as error:
         logger.warning("news of %s could not be read: %s", name, error)
-        if isinstance(error, Permanent):
-            store.alerts.set_(f"returns:{name}", f"{name}: what happens to tickets there cannot be read: {error}")
+        return 0
+    except Exception as error:  # a kind of a stranger's may raise anything: its tickets must go out all the same
+        said = str(error) if isinstance(error, CrawlerError) else f"{type(error).__name__}: {error}"
+        said = sink.mask(f"{name}: what happens to tickets there cannot be read: {said}")
+        logger.warning("%s", said)
+        store.alerts.set_(f"returns:{name}", said)
         return 0
     kill_point("after_poll")
-    heard.sort(key=lambda it: it[1].at or began)
     made = store.replies.take(name, heard, further(cursor, heard, began), sink.place)
     store.alerts.clear(f"returns:{name}")
     return made
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError(f"it tells a time without a zone: {at}")
+    return at
 
 
 def further(cursor: datetime | None, heard: Sequence[tuple[Remote, Change]], began: datetime) -> datetime | None:

@@ -180,3 +180,19 @@ def test_the_desk_goes_the_same_way(world: World) -> None:
     assert [it.author for it in world.store.replies.of(ticket(world).ticket.id)] == ["Ірина"]
     with pytest.raises(Permanent, match="no ticket 99"):
         world.store.desk.answer(99, "x", "y")
+
+
+@pytest.mark.parametrize("news", ["KeyError", "naive time"])
+def test_a_kind_that_breaks_while_it_tells_holds_up_no_ticket(world: World, helpdesk: Helpdesk, news: str) -> None:
+    helpdesk.secrets.append("s3cret-of-the-desk")
+    if news == "KeyError":
+        helpdesk.error = KeyError("s3cret-of-the-desk")
+    else:
+        naive = datetime(2026, 3, 1)  # noqa: DTZ001
+        helpdesk.news = [(Remote("7"), Change("a", at=naive))]
+    world.shows(world.post("neg93 картку заблоковано знову без пояснень", 2))
+    world.judge()
+    run(world, helpdesk)
+    assert [delivery.status for row in world.store.tickets.list() for delivery in row.deliveries] == ["sent", "sent"]
+    [alert] = world.store.alerts.open()
+    assert alert.key == "returns:helpdesk" and "s3cret" not in alert.cause
