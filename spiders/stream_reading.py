@@ -38,6 +38,7 @@ SKIP = "_skip"
 _SKEW = timedelta(minutes=5)
 # The first step past an unreadable message, in seconds; the next are four times as far each.
 _STEP = 0.0001
+_MOST_PLACE = 2**63
 _SCALE = {"micros": 1e6, "millis": 1e3, "seconds": 1.0}
 
 
@@ -187,7 +188,7 @@ class StreamReading:
         said = path(self.settings_.cursor)(data) if self.settings_.cursor else None
         if self.settings_.cursor_is == "text":
             return {"place": said[:500]} if isinstance(said, str) and said else None
-        if isinstance(said, bool) or not isinstance(said, int | float):
+        if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _MOST_PLACE:
             return None
         scale = _SCALE.get(self.settings_.cursor_is)
         if scale is not None and not 0 < said / scale < (datetime.now(UTC) + _SKEW).timestamp():

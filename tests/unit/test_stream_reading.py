@@ -120,6 +120,7 @@ def test_waits_grow_heed_the_server_and_are_never_all_the_same() -> None:
     "message",
     [
         *(b"", b"  ", b"{", b"[" * 100_000, b"\xff\xfe", b"7", b'"words"', b"null", b"[]", b"{}", b"x" * 2_000_000),
+        b'{"time_us": 1%s}' % (b"0" * 400),
         *(b'{"time_us": 9e99}', b'{"time_us": -1}', b'{"time_us": true}', b'{"time_us": "1", "kind": []}'),
         b'{"kind": "commit", "did": {}, "commit": {"rkey": [], "collection": 7}}',
     ],

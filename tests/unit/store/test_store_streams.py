@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from store_kit import World
 
+from crawler import plugins
 from crawler.errors import LeaseLost
-from crawler.model import Document, Post, PostOutcome, Run, Verdict
-from crawler.store import SourceRow
+from crawler.model import Document, Post, PostOutcome, Run, Source, Verdict
+from crawler.stages.crawl import Intake
+from crawler.store import SourceRow, tables
 from crawler.store.streams import LIVE, STOPPED, WAITING, slot_of
 from crawler.text import fold, folded_hash
+from spiders.stream_reading import LightReader
 
 URL = "https://sky.example/subscribe"
 STREAM = {"every_min": 600.0, "every_max": 600.0, "stream": True}
@@ -122,3 +127,40 @@ def test_the_pace_is_learned_by_good_runs(world: World) -> None:
         world.clock.tick(3600.0)
     pace = world.store.sources.get("polled").pace
     assert pace is not None and pace["posts"] == 2 and pace["seconds"] == pytest.approx(3600.0, abs=5)
+
+
+HOSTILE: tuple[Any, ...] = (
+    "a\x00b", "\ud800", "x" * 300_000, "\u202e" * 50, "%00", -1, 0, 2**63, 10**400, 1e308, True, [], {}, ["x"],
+    "9999-12-31T23:59:59+23:59", "0001-01-01T00:00:00+23:59", "http://[::1", "at://\x00", None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("said", HOSTILE, ids=lambda said: repr(said)[:20])
+def test_no_message_keeps_a_batch_from_being_stored(world: World, said: Any) -> None:
+    """A message that the database refuses would come back with every connection."""
+    kinds = plugins.family("spiders", "stream", LightReader)
+    configure(world, "a")
+    run = claim(world, "a")
+    assert run is not None
+    sky = kinds["jetstream"](Source("a", "jetstream", kinds["jetstream"].Settings()))
+    reply = {"parent": {"uri": said}, "root": {"uri": said}}
+    good = {"text": "words", "createdAt": "2026-11-20T10:00:00Z", "langs": ["uk"], "reply": reply}
+    event = {"did": "did:plc:a", "time_us": 1_795_000_000_000_000, "kind": "commit"}
+    commit = {"operation": "create", "collection": "app.bsky.feed.post", "rkey": "k"}
+    events = [{**event, "commit": {**commit, "rkey": "good", "record": good}}]
+    events += [{**event, "commit": {**commit, "record": {**good, name: said}}} for name in good]
+    events += [{**event, "commit": {**commit, "record": good, name: said}} for name in commit]
+    events += [{**event, name: said, "commit": {**commit, "record": good}} for name in ("did", "time_us", "commit")]
+    intake, posts, cursor = Intake(world.store, run, lambda: None), list[Post](), dict[str, Any]()
+    for number, message in enumerate(events):
+        frame = sky._frame(json.dumps(message).replace('"k"', f'"k{number}"').encode())
+        found, _ = sky.of_frame(frame, world.store.sources.now()) if frame.data else ([], [])
+        posts += found
+        cursor.update(frame.cursor or {})
+    intake.take(document(world, "{}"), posts, cursor=cursor, validators=None)
+    intake.flush()
+    state = world.store.sources.get("a")
+    assert isinstance(state.cursor["place"], int)
+    with world.store._db.read() as connection:
+        kept = set(connection.execute(sa.select(tables.posts.c.platform_id)).scalars())
+    assert "at://did:plc:a/app.bsky.feed.post/good" in kept
