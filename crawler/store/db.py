@@ -200,7 +200,7 @@ class Database:
         if self.path.is_file() or str(self.path).startswith("file:"):
             return
         if must_exist:
-            raise StoreError(f"no database at {self.path}: run `mention-crawler init` or check database.url")
+            raise StoreError(f"no database at {self.path}: run `mention-crawler upgrade`, or check database.url")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
