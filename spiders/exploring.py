@@ -25,6 +25,7 @@ from spiders.dates import Dates
 from spiders.feed import shape_of
 from spiders.leads import Lead
 from spiders.sitemap import entries_of
+from spiders.verdicts import Finding
 
 MOST_REQUESTS = 25
 MOST_OF_ONE = 3
@@ -122,7 +123,7 @@ class Explorer(SourceSpider):
         """The address itself."""
         answers.stamp(response)
         if finding := self._refusal(response):
-            self.trials.said(finding)
+            self.trials.said(finding.why, finding.verdict)
         else:
             for lead in leads.of_answer(response, self.task.words):
                 for request in self._try(lead, response):
@@ -134,16 +135,16 @@ class Explorer(SourceSpider):
             for request in self._ask(Request(root + path), then, self._nothing, priority=50):
                 yield request
 
-    def _refusal(self, response: Response) -> str:
+    def _refusal(self, response: Response) -> Finding | None:
         if finding := verdicts.of_status(response):
-            return finding.why
+            return finding
         wall = verdicts.wall_of(answers.as_html(response)) if shape_of(response.body) == "html" else None
-        return f"{response.url}: {wall}" if wall else ""
+        return Finding(Verdict.BLOCKED, f"{response.url}: {wall}") if wall else None
 
     async def _no_page(self, failure: Failure) -> None:
         request: Request = failure.request  # type: ignore[attr-defined]
         finding = verdicts.of_failure(failure.value or Exception("no answer"), request.url)
-        self.trials.said(finding.why, network=finding.verdict is Verdict.FAILED)
+        self.trials.said(finding.why, finding.verdict, network=finding.verdict is Verdict.FAILED)
 
     async def _nothing(self, failure: Failure) -> None:
         """What was only asked in case it is there."""
@@ -252,10 +253,12 @@ class Trials(list[Trial]):
         super().__init__()
         self.notes: list[str] = []
         self.unreachable = False
+        self.verdict: Verdict | None = None
 
-    def said(self, note: str, network: bool = False) -> None:
+    def said(self, note: str, verdict: Verdict, network: bool = False) -> None:
         """Remember what went wrong with the address itself."""
         self.notes.append(note)
+        self.verdict = self.verdict or verdict
         self.unreachable |= network
 
     def best_first(self) -> list[Trial]:

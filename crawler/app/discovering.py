@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from crawler.app import App
 from crawler.app.source_text import SourceText, slug
 from crawler.errors import NotFound
-from crawler.model import Source
+from crawler.model import Source, Verdict
 
 if TYPE_CHECKING:
     from crawler.engine.child import Channel
@@ -80,6 +80,7 @@ class Discovered:
     notes: list[str] = field(default_factory=list)
     network_failed: bool = False
     requests: int = 0
+    verdict: Verdict | None = None
 
     @property
     def proved(self) -> list[Proposal]:
@@ -97,8 +98,9 @@ def discover(app: App | None, url: str, words: Sequence[str] = ()) -> Discovered
     answer = errand(_explore_main, arguments, SECONDS)
     if isinstance(answer, str):
         return Discovered(address, notes=[answer], network_failed=True)
-    trials, notes, unreachable, requests = answer
-    return Discovered(address, _proposals(trials), notes, unreachable and not any(t.posts for t in trials), requests)
+    trials, notes, unreachable, requests, verdict = answer
+    lost = unreachable and not any(trial.posts for trial in trials)
+    return Discovered(address, _proposals(trials), notes, lost, requests, verdict)
 
 
 def demand_address(url: str) -> str:
@@ -171,4 +173,5 @@ def _explore_main(channel: Channel, config_path: str | None, url: str, words: tu
     task = Task(url, {name: kind for name, kind in kinds.items() if not kind.browser}, words, zone)
     trials: Any = Trials()
     run_once(Explorer, Source("explored", "explorer", task), trials, as_dict(agent, private), policy)
-    return list(trials), trials.notes, trials.unreachable, sum(trial.requests for trial in trials)
+    asked = sum(trial.requests for trial in trials)
+    return list(trials), trials.notes, trials.unreachable, asked, trials.verdict

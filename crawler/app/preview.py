@@ -59,7 +59,8 @@ def preview_url(app: App, url: str) -> Preview:
     found = discover(app, url)
     best = next(iter(found.proposals), None)
     if best is None or not best.proved:
-        verdict = Verdict(best.verdict) if best and best.verdict else Verdict.EMPTY
+        # What the address itself said (a wall, too big) counts before what was tried beside it.
+        verdict = found.verdict or (Verdict(best.verdict) if best and best.verdict else Verdict.EMPTY)
         reason = "; ".join([*found.notes, *([best.reason] if best and best.reason else [])]) or "nothing to read there"
         return Preview([], Verdict.FAILED if found.network_failed else verdict, reason, found.network_failed)
     judge = _Judge(app, {best.source.name: best.source.kind})

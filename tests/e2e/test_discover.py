@@ -89,6 +89,15 @@ def test_a_wall_is_said_and_not_climbed(place: Installation, site: RoughSite) ->
     assert "refuses us" in told.err and "nothing was found" in told.err
 
 
+@pytest.mark.parametrize(("path", "verdict"), [("/wall", "blocked"), ("/huge", "too_big"), ("/loop", "failed")])
+def test_a_look_at_an_address_says_why_it_shows_nothing(
+    place: Installation, site: RoughSite, path: str, verdict: str
+) -> None:
+    """Never "empty" where something stood in the way."""
+    *_, summary = place.json("preview", f"{site.url}{path}", code=4 if verdict == "failed" else 3)
+    assert summary["verdict"] == verdict
+
+
 def test_nobody_there(place: Installation) -> None:
     closed = RoughSite()
     closed.close()
