@@ -91,6 +91,8 @@ def _source(name: str, kind: type[SourceSpider], wish: Wish) -> SourceText | str
     missing = [key for key, info in kind.Settings.model_fields.items() if info.is_required() and key not in given]
     if missing:
         return f"it needs {' and '.join(missing)}"
+    if preset is not None and preset.content.needs:
+        return f"it needs {preset.content.needs}"
     if "search" not in can or not asked.keys() & given.keys():
         return "it reads a place whole and does not search"
     about = (kind.__doc__ or "").strip().split("\n")[0]

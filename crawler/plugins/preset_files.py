@@ -55,6 +55,7 @@ class Content(BaseModel):
     about: str = Field(min_length=1)
     proved: str = ""
     can: tuple[str, ...] = ()
+    needs: str = ""  # what must be given though no single setting is required: "an approved app or a token"
     notes: str = ""
     settings: dict[str, Setting] = Field(default_factory=dict)
     given: dict[str, Any] = Field(alias="with")

@@ -51,10 +51,10 @@ def marks_first() -> None:
 
     take = Intake.take
 
-    def take_twice(self: Any, run: Any, document: Any, posts: Any, cursor: Any, validators: Any) -> Any:
-        take(self, run, document, [], cursor, validators)
+    def take_twice(self: Any, run: Any, document: Any, posts: Any, cursor: Any, validators: Any, **more: Any) -> Any:
+        take(self, run, document, [], cursor, validators, **more)
         kill_point("after_commit")
-        return take(self, run, document, posts, cursor, validators)
+        return take(self, run, document, posts, cursor, validators, **more)
 
     Intake.take = take_twice  # type: ignore[method-assign]
 

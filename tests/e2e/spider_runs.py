@@ -94,6 +94,7 @@ async def crawl(job: Mapping[str, Any], memory: Memory) -> dict[str, Any]:
         "seconds": time.monotonic() - begun,
         "rss_mib": _peak_mib(),
         "texts": sorted(post.text for post in memory.posts.values())[:500],
+        "titles": sorted(post.title or "" for post in memory.posts.values())[:500],
         "ids": sorted(memory.posts)[:5000],
         "deleted": sorted(name for name, post in memory.posts.items() if post.deleted),
         "cursor": memory.cursor,

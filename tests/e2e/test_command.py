@@ -204,7 +204,7 @@ def test_analyse_answers_line_by_line(place: Installation) -> None:
         json.dumps({"text": "Скільки коштує картка?"}),
         '{"id": 9, "text": "\\ud800 broken"}',
     ]
-    rows = place.run("analyse", stdin="\n".join(lines)).rows
+    rows = place.run("analyse", stdin="\n".join(lines), code=1).rows
     assert [row["id"] for row in rows] == ["a", 2, 3, 4, 9]
     assert tuple(rows[0]) == ANALYSIS and rows[0]["tone"] == "negative"
     assert "line 2" in rows[1]["error"] and "line 3" in rows[2]["error"]

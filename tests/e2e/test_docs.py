@@ -40,7 +40,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_the_source_example_is_a_kind_that_crawls(tmp_path: Path) -> None:
-    [code] = blocks(DOCS / "add-a-source.md", "python")
+    code, *_ = blocks(DOCS / "add-a-source.md", "python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 25
     home = Installation(tmp_path)
     (tmp_path / "plugins").mkdir()

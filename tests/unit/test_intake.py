@@ -27,7 +27,9 @@ class Notebook:
         self.noted: list[Mapping[str, int]] = []
         self.lost = lost
 
-    def take(self, run: Run, document: Document, rows: Sequence[Any], cursor: Any, validators: Any) -> Any:
+    def take(
+        self, run: Run, document: Document, rows: Sequence[Any], cursor: Any, validators: Any, grows: bool = False
+    ) -> Any:
         if self.lost:
             raise LeaseLost("taken over")
         self.taken.append(rows)
