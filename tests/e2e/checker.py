@@ -56,9 +56,19 @@ class Rule:
     sure: float = 0.7
 
     def wants(self, tone_scores: Mapping[str, float], intent_scores: Mapping[str, float]) -> bool:
-        """True when these scores are sure enough."""
-        tone = sum(tone_scores.get(word, 0.0) for word in self.tones)
-        return max([tone, *(intent_scores.get(word, 0.0) for word in self.intents)]) >= self.sure
+        """True when these scores are sure enough, and the words do not praise what the tone calls negative."""
+        asked = max((intent_scores.get(word, 0.0) for word in self.intents), default=0.0)
+        toned = sum(tone_scores.get(word, 0.0) for word in self.tones) >= self.sure
+        return asked >= self.sure or (toned and not contradicts(tone_scores, intent_scores))
+
+
+def contradicts(tone_scores: Mapping[str, float], intent_scores: Mapping[str, float]) -> bool:
+    """Negative by tone and praise by intent: a person looks."""
+    return _most(tone_scores) == "negative" and _most(intent_scores) == "praise"
+
+
+def _most(scores: Mapping[str, float]) -> str:
+    return max(scores, key=lambda word: scores[word], default="")
 
 
 @dataclass(slots=True)
