@@ -60,7 +60,7 @@ class Roundup(Server):
         folder.mkdir(parents=True, exist_ok=True)
         python = environment("roundup", ["roundup==2.6.0"])
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._admin, self._tracker = python.with_name("roundup-admin"), folder / "tracker"
+        self._admin, self._tracker = [str(python), str(python.with_name("roundup-admin"))], folder / "tracker"
         self._run("install", "classic", "sqlite", "main=x", code=None)
         (self._tracker / "config.ini").write_text(INI.format(url=self.url, folder=folder))
         schema = self._tracker / "schema.py"
@@ -87,12 +87,12 @@ class Roundup(Server):
         self._run("set", f"issue{issue}", f"messages={','.join([*held, made])}")
 
     def _out(self, *command: str) -> str:
-        whole = [str(self._admin), "-i", str(self._tracker), *command]
+        whole = [*self._admin, "-i", str(self._tracker), *command]
         return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
 
     def _run(self, *command: str, code: int | None = 0) -> None:
         done = subprocess.run(
-            [str(self._admin), "-i", str(self._tracker), *command], capture_output=True, text=True, timeout=120
+            [*self._admin, "-i", str(self._tracker), *command], capture_output=True, text=True, timeout=120
         )
         if code is not None and done.returncode != code:
             raise RuntimeError(f"roundup-admin {command[0]}: {(done.stdout + done.stderr)[-800:]}")
