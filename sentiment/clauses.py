@@ -13,6 +13,7 @@ from typing import Final
 
 MAX_NAMES: Final = 8
 MAX_CLAUSES: Final = 60
+LEAST_STEM: Final = 4  # letters of a word without its ending
 _NAME: Final = re.compile(r"ent(\d)x")
 
 _FOLD: Final = str.maketrans({"ё": "е", "’": "'", "ʼ": "'", "`": "'", "\x00": " "})
@@ -121,9 +122,16 @@ def guess(text: str, target: str, common: Callable[[str], bool]) -> list[str]:
     for hit in _NAMELIKE.finditer(text):
         low = hit.group().lower().translate(_FOLD)
         opens = not text[: hit.start()].strip() or _OPENS.search(text[: hit.start()])
-        if not (own and own.search(low)) and not (opens and common(low)):
+        if not (own and own.search(low)) and not (opens and _everyday(low, common)):
             found.setdefault(low[:5], hit.group())
     return list(found.values())[: MAX_NAMES - 1] if not text.isupper() else []
+
+
+def _everyday(low: str, common: Callable[[str], bool]) -> bool:
+    """Whether a word that opens a sentence is none but a word: "They're", "Частые" beside "частый"."""
+    plain = low.partition("'")[0]
+    endings = range(1, min(3, len(plain) - LEAST_STEM) + 1)
+    return common(low) or common(plain) or any(common(plain[:-cut]) for cut in endings)
 
 
 def split(low: str) -> list[Clause]:

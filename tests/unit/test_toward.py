@@ -9,6 +9,7 @@ import pytest
 
 from crawler.model import Intent, Tone
 from sentiment import Analyser, clauses, compare, toward
+from sentiment.clauses import guess
 
 pytestmark = pytest.mark.model
 
@@ -138,3 +139,17 @@ def test_no_text_raises_or_crawls(analyser: Analyser, text: str) -> None:
     results = analyser.analyse([text, text], ["Норвик", "Белком"])
     assert all(sum(found.tone_scores.values()) == pytest.approx(1, abs=1e-3) for found in results)
     assert time.perf_counter() - started < 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Ladna was late. They're asleep there", []),
+        ("Ladna підвела. Безкоштовні лише слова", []),
+        ("Ladna підвела. Кварта виручила", ["Кварта"]),
+        ("Norvik's fine, Ladna is not", ["Norvik's"]),
+    ],
+)
+def test_a_word_that_opens_a_sentence_is_a_name_only_when_it_is_no_word(text: str, found: list[str]) -> None:
+    everyday = {"they", "безкоштовн", "asleep"}
+    assert guess(text, "Ladna", everyday.__contains__) == found
