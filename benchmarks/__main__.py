@@ -24,6 +24,8 @@ ALL = {
 
 def main(names: list[str]) -> None:
     """Print the machine, then one row a measurement."""
+    if unknown := set(names) - set(ALL):
+        raise SystemExit(f"no benchmark is called {', '.join(sorted(unknown))}; there are: {', '.join(ALL)}")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print("| measured | value | baseline | ratio | goal |\n|---|---|---|---|---|", flush=True)
     for name in names or list(ALL):
