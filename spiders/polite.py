@@ -103,11 +103,20 @@ class Robots:
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Remembers when a site was asked last, for the next run that goes there."""
-        if not request.meta.get("dont_obey_robotstxt"):
-            _LAST[_site_of(request)] = time.monotonic()
-            while len(_LAST) > KEEP_SITES:
-                del _LAST[next(iter(_LAST))]
+        self._note(request)
         return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        """A site whose answer was too big, or never came, was asked all the same."""
+        if not isinstance(exception, IgnoreRequest):
+            self._note(request)
+
+    def _note(self, request: Request) -> None:
+        if request.meta.get("dont_obey_robotstxt"):
+            return
+        _LAST[_site_of(request)] = time.monotonic()
+        while len(_LAST) > KEEP_SITES:
+            del _LAST[next(iter(_LAST))]
 
     async def _after_others(self, request: Request, delay: float) -> None:
         """The delay stands between runs too: many sources of one site are not asked one right after the other."""

@@ -35,3 +35,21 @@ def test_the_delay_that_a_site_asks_for_stands_between_runs_too(site: RoughSite)
     assert [one["verdict"] for one in told] == ["ok"] * 4
     assert site.asked["/robots.txt"] == 1
     assert min(later - earlier for earlier, later in pairwise(log)) >= 0.95
+
+
+def test_the_delay_stands_after_an_answer_that_was_not_taken(site: RoughSite) -> None:
+    log: list[float] = []
+
+    def huge(request: Request) -> None:
+        log.append(time.monotonic())
+        request.begin("text/xml", Content_Length="500000000")
+
+    def serve(request: Request) -> None:
+        log.append(time.monotonic())
+        request.send("<rss version='2.0'><channel><title>t</title></channel></rss>", "application/rss+xml")
+
+    site.routes["/robots.txt"] = lambda request: request.send("User-agent: *\nCrawl-delay: 1\n", "text/plain")
+    site.routes |= {"/huge": huge, "/next": serve}
+    first, second = run(*({"kind": "feed", "settings": {"url": site.url + path}} for path in ("/huge", "/next")))
+    assert (first["verdict"], second["verdict"]) == ("too_big", "empty")
+    assert min(later - earlier for earlier, later in pairwise(log)) >= 0.95
