@@ -63,9 +63,12 @@ class Recorder:
         return new
 
     def _versions(self, posts: Sequence[StoredPost | int]) -> dict[int, int]:
-        """Today's version of the posts that exist, less those that were edited since the matcher read them."""
+        """Today's version of the posts that exist, less those that were edited since the matcher read them; by id.
+
+        The order is that of the ids of new mentions, and of the locks.
+        """
         columns = t.posts.c
-        query = sa.select(columns.id, columns.version).where(columns.id.in_([_id(post) for post in posts]))
+        query = sa.select(columns.id, columns.version).where(columns.id.in_([_id(post) for post in posts])).order_by(columns.id)
         today = {int(row.id): int(row.version) for row in self.connection.execute(query.with_for_update())}
         read = {post.id: post.version for post in posts if isinstance(post, StoredPost)}
         return {post_id: version for post_id, version in today.items() if read.get(post_id, version) == version}
@@ -73,7 +76,7 @@ class Recorder:
     def _standing(self, ids: Sequence[int]) -> dict[int, dict[int, AnyRow]]:
         columns = t.mentions.c
         names = ("id", "post_id", "brand_id", "status", "reason", "post_version", "query_version", "analysed_version")
-        query = sa.select(*(columns[name] for name in names)).where(columns.post_id.in_(ids))
+        query = sa.select(*(columns[name] for name in names)).where(columns.post_id.in_(ids)).order_by(columns.id)
         if self.only is not None:
             query = query.where(columns.brand_id == self.only)
         found: dict[int, dict[int, AnyRow]] = {}

@@ -28,10 +28,11 @@ PRETRAIN_STEPS = 5000  # 2.8 times over all texts; the encoder alone gains 1 to 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Batches with labels, and batches of pre-training (0: none)."""
+    """Batches with labels, batches of pre-training (0: none), and the folder that keeps what pre-training gave."""
 
     labelled: int
     pretraining: int
+    keep: Path | None = None
 
 
 def main() -> int:
@@ -44,10 +45,11 @@ def main() -> int:
         "--pretrain-steps", type=int, default=PRETRAIN_STEPS, help="batches of masked-language training"
     )
     parser.add_argument("--threads", type=int, default=2, help="no more than there are idle cores")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the pre-trained body, for the next run")
     args = parser.parse_args()
     seed_everything(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    train(args.data, args.out, Steps(args.steps, args.pretrain_steps))
+    train(args.data, args.out, Steps(args.steps, args.pretrain_steps, args.keep))
     return 0
 
 
@@ -100,7 +102,7 @@ def fit_encoder(
     if steps.pretraining:
         rows_of_pieces = pretrain.pieces(tokenizer, texts + views)
         say(f"{len(rows_of_pieces)} texts for pre-training")
-        pretrain.run(model, rows_of_pieces, pretrain.Plan(steps.pretraining), say)
+        pretrain.run_once(model, rows_of_pieces, pretrain.Plan(steps.pretraining), steps.keep, say)
     more = [row for row in rows if row.language == "uk"]
     shown = encoder.encode(tokenizer, rows + more)
     torch.manual_seed(TUNE_SEED)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -49,6 +51,34 @@ def pieces(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     for item in tokenizer.encode_batch(list(dict.fromkeys(texts))):
         rows += [item.ids[at : at + MAX_LENGTH] for at in range(0, len(item.ids), MAX_LENGTH)]
     return [row for row in rows if len(row) >= 6]
+
+
+def run_once(
+    model: BertForSequenceClassification,
+    rows: list[list[int]],
+    plan: Plan,
+    keep: Path | None,
+    say: Callable[[str], None],
+) -> None:
+    """`run`, unless `keep` holds what the same start, texts and plan gave before."""
+    path = keep / f"body-{_fingerprint(model, rows, plan)}.pt" if keep else None
+    if path and path.exists():
+        model.load_state_dict(torch.load(path, weights_only=True))
+        say(f"pre-training taken from {path}")
+        return
+    run(model, rows, plan, say)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(model.state_dict(), path)
+
+
+def _fingerprint(model: BertForSequenceClassification, rows: list[list[int]], plan: Plan) -> str:
+    digest = hashlib.sha256(repr((plan, torch.get_num_threads())).encode())
+    for weights in model.state_dict().values():
+        digest.update(weights.numpy().tobytes())
+    for row in rows:
+        digest.update(np.array([*row, -1], dtype=np.int32).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def run(model: BertForSequenceClassification, rows: list[list[int]], plan: Plan, say: Callable[[str], None]) -> None:
