@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,22 +14,31 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from scrapy.http import Request, Response
 
+from crawler.config.values import Seconds
 from crawler.model import Post, Source, Verdict
 from crawler.text import canonical_url
-from spiders.base import MOST_POSTS, SourceSettings, SourceSpider
+from spiders import vanished
+from spiders.base import MOST_POSTS, Reading, SourceSettings, SourceSpider
 from spiders.dates import Dates
 from spiders.forum_engines import BY_NAME, DELETED_CLASS, DELETED_WORDS, ENGINES, Engine
+from spiders.forum_walk import ThreadWalk, is_sticky, stamp_of
 from spiders.html import Element, root_of
 from spiders.linked_data import found
 from spiders.page import Fields, PageSettings, Picks, Reader, base_of, told_apart, web_address
+from spiders.paging import Walk
 from spiders.said import COMMENTS, POSTINGS, REVIEWS, Speakers
 from spiders.selecting import picker
 from spiders.verdicts import Finding
 
+logger = logging.getLogger(__name__)
+
 LOOK_AT = 300_000
 KEEP_THREADS = 500
-# So many posts of so many threads are remembered, to see which were taken down.
-KEEP_NUMBERS, KEEP_KNOWN = 40, 60
+KEEP_RESTS, RESTS = 50, 3
+# A thread that asks for a log-in is tried again a day later, or when it moves.
+SHUT = timedelta(days=1)
+_REST = "rest "
+_LOG_IN = "a log-in page"
 _PAGE_NUMBERS = (
     re.compile(r"topic[=,]\d{1,12}\.(\d{1,7})"),
     re.compile(r"[?&](?:page|start|st)=(\d{1,7})"),
@@ -51,6 +61,10 @@ class ForumSettings(SourceSettings):
     threads: int = Field(20, ge=1, le=500, description="How many threads one run reads.")
     engine: Engines = Field("auto", description="Program of the forum; found by itself.", examples=["auto"])
     order: Literal["newest"] = Field("newest", description="Threads are read from their end.")
+    overlap: Seconds = Field(
+        default=86400.0,
+        description="How far behind the newest known post of a thread it is read again, for late posts.",
+    )
 
 
 class ForumSpider(SourceSpider):
@@ -66,6 +80,7 @@ class ForumSpider(SourceSpider):
     def __init__(self, source: Source, **kwargs: Any) -> None:
         super().__init__(source, **kwargs)
         self._tree: tuple[Response, Element, Engine | None] | None = None
+        self._open, self._shut = 0, list[Finding]()
 
     def posts(self, response: Response) -> Iterable[Post]:
         """Posts of a thread's page, the last one first; without a known program what the page says for machines."""
@@ -78,20 +93,14 @@ class ForumSpider(SourceSpider):
         reader = Reader(response.url, Dates(self.now(response), self.settings_.timezone), picks, root)
         place = _Place(response.url, root, engine)
         made = list(self.each(items, lambda item: place.placed(reader, item, first=item is items[0])))
-        return [*told_apart(made[::-1]), *self._vanished(place, items)]
+        return [*told_apart(made[::-1]), *self._vanished(place, items, made)]
 
-    def _vanished(self, place: _Place, items: Sequence[Element]) -> Iterator[Post]:
-        """Posts of this thread that once stood between these and stand there no more: they were taken down.
-
-        Only a few of many: where most are gone, the page was drawn anew, or cut.
-        """
+    def _vanished(self, place: _Place, items: Sequence[Element], made: Sequence[Post]) -> Iterator[Post]:
+        """Posts of this thread that once stood between these and stand there no more: they were taken down."""
         known = self.cursor_.get("_known", {}).get(place.thread or "", "")
-        shown = {number for item in items if (number := place.number(item))}
-        if len(shown) < 3 or not known:
-            return
-        between = [n for n in map(int, known.split()) if min(shown) < n < max(shown) and n not in shown]
-        if 3 * len(between) <= len(shown):
-            for number in between:
+        if known and (place.alone or vanished.in_order(made)):
+            shown = [number for item in items if (number := place.number(item))]
+            for number in vanished.gone(known, shown):
                 yield place.gone(number)
 
     def _for_machines(self, response: Response, root: Element, engine: Engine | None) -> Iterable[Post]:
@@ -111,6 +120,8 @@ class ForumSpider(SourceSpider):
         rows = picker(engine.row).all(root)
         return self._in_list(response, root, engine, rows) if rows else self._boards(response, root, engine)
 
+    # ---- threads ---------------------------------------------------------------------------------------------------
+
     def _in_thread(self, response: Response, root: Element, engine: Engine) -> Iterator[Request]:
         base = base_of(root, response.url)
         chain: dict[str, Any] = {name: response.meta[name] for name in ("deeper", "chain") if name in response.meta}
@@ -122,24 +133,143 @@ class ForumSpider(SourceSpider):
             request = self.next_page(before)
             request.meta.update(chain)
             yield request
+        if first_look and "deeper" not in response.meta:
+            yield from self._rests()
+
+    def _rests(self) -> Iterator[Request]:
+        """Threads of which a run could not read all: from the page where it stopped."""
+        for key, page in list(self.cursor_.get("_rest", {}).items())[:RESTS]:
+            yield Request(page, meta={"chain": f"{_REST}{key}", "at_last": True}, priority=-5)
+
+    def _walk(self, response: Response) -> Walk:
+        chain = self._chain(response)
+        if chain not in self._walks:
+            said = self.source.cursor.get("_until", {}).get(chain)
+            until = datetime.fromisoformat(said) if isinstance(said, str) else None
+            state = self._remembered(chain)
+            self._walks[chain] = ThreadWalk(self._budget, state, "newest", until=until, overlap=self.settings_.overlap)
+        return self._walks[chain]
+
+    def _next_cursor(self, response: Response, reading: Reading) -> dict[str, Any] | None:
+        walk = self._walk(response)
+        assert isinstance(walk, ThreadWalk)
+        walk.full = len(self._visited) >= self._most_requests
+        moved = super()._next_cursor(response, reading)
+        if not reading.posts:
+            return self._of_list(response, reading, moved)
+        if any(request.meta.get("at_last") and "chain" in request.meta for request in reading.requests):
+            walk.skip()
+            return moved
+        onward = next((request.url for request in reading.requests if request.meta.get("paging")), None)
+        places = self._places(self._chain(response), walk, onward)
+        return {**(moved or self.cursor_), **places} if places else moved
+
+    def _places(self, chain: str, walk: ThreadWalk, onward: str | None) -> dict[str, Any]:
+        """How far a thread was read: up to which post, and from which page the rest is still to be read."""
+        until, rest = dict(self.cursor_.get("_until", {})), dict(self.cursor_.get("_rest", {}))
+        older = chain.startswith(_REST)
+        key = chain.removeprefix(_REST)
+        if (walk.done or walk.cut) and not older and walk.newest:
+            until.pop(chain, None)
+            until[chain] = max(walk.newest, walk.until or walk.newest).isoformat()
+        if onward and (walk.cut or (older and not walk.done)):
+            rest[key] = onward
+        elif older and walk.done:
+            rest.pop(key, None)
+        return {"_until": _last(until, KEEP_THREADS), "_rest": _last(rest, KEEP_RESTS)}
+
+    async def _taken(self, response: Response) -> list[Request]:
+        before = len(self._tally.findings)
+        wanted = await super()._taken(response)
+        if "deeper" in response.meta:
+            self._set_aside(response, before)
+        return wanted
+
+    def _set_aside(self, response: Response, before: int) -> None:
+        """A thread that is shut or gone says nothing of the forum, as long as others are open."""
+        said = self._tally.findings[before:]
+        shut = [one for one in said if one.verdict is Verdict.BLOCKED or response.status in (403, 404, 410)]
+        self._tally.findings[before:] = [one for one in said if one not in shut]
+        self._shut += shut
+        self._open += not said
+        if any(_LOG_IN in one.why for one in shut):
+            key, stamp = response.meta["deeper"]
+            walled = {**self.cursor_.get("_walled", {}), key: [stamp, (self.now(response) + SHUT).isoformat()]}
+            self.cursor_ = {**self.cursor_, "_walled": _last(walled, KEEP_THREADS)}
+
+    async def closed(self, reason: str) -> None:
+        """Where no more threads were open than shut, it is the forum that is shut."""
+        if len(self._shut) >= max(self._open, 1):
+            self._tally.findings += self._shut
+        elif self._shut:
+            logger.info("%s: %d threads are shut: %s", self.source.name, len(self._shut), self._shut[0].why)
+        await super().closed(reason)
+
+    # ---- lists of threads ------------------------------------------------------------------------------------------
 
     def _in_list(self, response: Response, root: Element, engine: Engine, rows: Sequence[Element]) -> Iterator[Request]:
-        base, known, asked = base_of(root, response.url), self.cursor_.get("_threads", {}), 0
-        for row in rows:
-            thread = _address(base, picker(engine.row_link).values(row)[:1])
-            if not thread:
-                continue
-            key, stamp = canonical_url(thread, base) or thread, _stamp(picker(engine.row_mark).values(row))
-            if known.get(key) == stamp and not self._remembered(key).get("open"):
-                continue
-            asked += 1
-            if asked > self.settings_.threads:
-                return
-            newest = _address(base, picker(engine.row_last).values(row)[:1]) if engine.row_last else None
-            yield Request(newest or thread, meta={"deeper": (key, stamp), "chain": key, "at_last": bool(newest)})
+        base, page = base_of(root, response.url), int(response.meta.get("list_page", 1))
+        asked = int(response.meta.get("list_asked", 0))
+        moved = [row for row in self._rows(response, root, engine, rows) if row.moved]
+        for row in moved[: max(0, self.settings_.threads - asked)]:
+            deeper = (row.key, row.stamp)
+            yield Request(row.newest or row.url, meta={"deeper": deeper, "chain": row.key, "at_last": bool(row.newest)})
+        if page == 1:
+            yield from self._rests()
+        if asked + len(moved) > self.settings_.threads or not self._goes_on(response, root, engine, rows):
+            return
         following = _address(base, picker(engine.following).values(root)[:1])
-        if asked == len(rows) and following and _bare(following) != _bare(response.url):
-            yield self.next_page(following)
+        if following and _bare(following) != _bare(response.url):
+            request = self.next_page(following)
+            request.meta.update(list_page=page + 1, list_asked=asked + len(moved))
+            yield request
+
+    def _goes_on(self, response: Response, root: Element, engine: Engine, rows: Sequence[Element]) -> bool:
+        """Whether threads that moved may stand on the next page: until one stands here that did not.
+
+        What stands on top whatever its age says nothing; nor does what is known where a run was cut off further down.
+        """
+        found = [row for row in self._rows(response, root, engine, rows) if not row.sticky]
+        owed = self.cursor_.get("_lists", {}).get(self._chain(response), 0)
+        still = any(not row.moved for row in found)
+        return not still or found[-1].bumped or int(response.meta.get("list_page", 1)) < owed
+
+    def _rows(self, response: Response, root: Element, engine: Engine, rows: Sequence[Element]) -> list[_Row]:
+        base, known = base_of(root, response.url), self.cursor_.get("_threads", {})
+        walled, now = self.cursor_.get("_walled", {}), self.now(response).isoformat()
+        found: dict[str, _Row] = {}
+        for row in rows:
+            if not (thread := _address(base, picker(engine.row_link).values(row)[:1])):
+                continue
+            key, stamp = canonical_url(thread, base) or thread, stamp_of(picker(engine.row_mark).values(row))
+            shut = walled.get(key, ["", ""])
+            still = known.get(key) == stamp and not self._remembered(key).get("open")
+            still |= shut[0] == stamp and shut[1] > now
+            newest = _address(base, picker(engine.row_last).values(row)[:1]) if engine.row_last else None
+            made = _Row(key, stamp, thread, newest, is_sticky(row), not still, key in known and not still)
+            found.setdefault(key, made)
+        return list(found.values())
+
+    def _of_list(self, response: Response, reading: Reading, moved: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Remembers on which page a run had to leave threads that moved, so that the next one comes as far."""
+        root, engine = self._page(response)
+        rows = picker(engine.row).all(root) if engine else []
+        if not rows or engine is None or not self.source.cursor.get("_threads"):
+            return moved
+        into = [request for request in reading.requests if "deeper" in request.meta]
+        wanted = [row for row in self._rows(response, root, engine, rows) if row.moved]
+        room = self._most_requests - len(self._visited)
+        cut = len(into) < len(wanted) or len(reading.requests) > room
+        chain, page = self._chain(response), int(response.meta.get("list_page", 1))
+        lists = {name: at for name, at in self.cursor_.get("_lists", {}).items() if name != chain or not cut}
+        onward = any(request.meta.get("paging") for request in reading.requests)
+        if cut and self._goes_on(response, root, engine, rows):
+            lists[chain] = max(page, self.cursor_.get("_lists", {}).get(chain, 0))
+        elif not onward:
+            lists.pop(chain, None)
+        if lists == self.cursor_.get("_lists", {}):
+            return moved
+        return {**(moved or self.cursor_), "_lists": _last(lists, KEEP_RESTS)}
 
     @staticmethod
     def _boards(response: Response, root: Element, engine: Engine) -> Iterator[Request]:
@@ -157,36 +287,46 @@ class ForumSpider(SourceSpider):
 
     def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
         """Threads that were read keep their mark, so that they are read again only when it moves."""
-        moved = self._learned(posts)
+        moved = self._learned(response, posts)
         if "deeper" not in response.meta or not posts:
             return moved
         key, stamp = response.meta["deeper"]
         known = {name: said for name, said in self.cursor_.get("_threads", {}).items() if name != key}
-        for name in list(known)[: max(0, len(known) - KEEP_THREADS)]:
-            del known[name]
-        return {"_threads": {**known, key: stamp}, **(moved or {})}
+        return {"_threads": _last({**known, key: stamp}, KEEP_THREADS), **(moved or {})}
 
-    def _learned(self, posts: Sequence[Post]) -> dict[str, Any] | None:
-        """The numbers of the posts of each thread, as far as they are remembered: what is missing later is seen."""
+    def _learned(self, response: Response, posts: Sequence[Post]) -> dict[str, Any] | None:
+        """The numbers of the posts of each page, as far as they are remembered: what is missing later is seen."""
         shown = [post for post in posts if _NUMBERED.fullmatch(post.platform_id or "") and post.thread]
-        if not shown:
+        root, engine = self._page(response)
+        if not shown or engine is None:
             return None
-        known: dict[str, str] = dict(self.cursor_.get("_known", {}))
+        known: Mapping[str, str] = self.cursor_.get("_known", {})
+        begins = not picker(engine.previous).values(root)
         for thread in dict.fromkeys(str(post.thread) for post in shown):
-            numbers = {int(n) for n in known.pop(thread, "").split()}
-            for post in (one for one in shown if one.thread == thread):
-                number = int(str(post.platform_id).removeprefix("post-"))
-                (numbers.discard if post.deleted else numbers.add)(number)
-            known[thread] = " ".join(map(str, sorted(numbers)[-KEEP_NUMBERS:]))
-        for thread in list(known)[: max(0, len(known) - KEEP_KNOWN)]:
-            del known[thread]
-        return {"_known": known}
+            here = [post for post in reversed(shown) if post.thread == thread and not post.deleted]
+            numbers = [int(str(post.platform_id).removeprefix("post-")) for post in here]
+            known = vanished.learned(known, thread, numbers, begins=begins)
+        return {"_known": dict(known)}
 
     def _page(self, response: Response) -> tuple[Element, Engine | None]:
         if self._tree is None or self._tree[0] is not response:
             root = root_of(response)  # type: ignore[arg-type]
             self._tree = (response, root, engine_of(response.body, root, self.settings_.engine))
         return self._tree[1], self._tree[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One thread in a list: where it is, its mark, and whether there may be something new in it."""
+
+    key: str
+    stamp: str
+    url: str
+    newest: str | None
+    sticky: bool
+    moved: bool
+    # Known, and it moved since.
+    bumped: bool
 
 
 class _Place:
@@ -199,6 +339,8 @@ class _Place:
         number = next((hit for said in (url, canonical) if (hit := re.search(engine.thread_id, said))), None)
         self.thread = f"thread-{number[1]}" if number else canonical_url(canonical or url)
         self.begins = not picker(engine.previous).values(root)
+        # Whether the thread has no other page: then what is missing went nowhere else.
+        self.alone = self.begins and not picker(engine.last).values(root)
         self.title = picker(engine.title).value(root)
 
     def number(self, item: Element) -> int | None:
@@ -219,7 +361,7 @@ class _Place:
         if gone and number:
             return self.gone(number)
         post = self._post(reader(item), item, first=first)
-        return replace(post, text="", title=None, deleted=True) if DELETED_WORDS.fullmatch(post.text) else post
+        return vanished.bare(post) if DELETED_WORDS.fullmatch(post.text) else post
 
     def _post(self, post: Post, item: Element, *, first: bool) -> Post:
         """The post with its number within this forum, its thread and what it answers; only the first has the title."""
@@ -278,5 +420,6 @@ def _page_of(url: str) -> int:
     return int(said[1]) if said else 1
 
 
-def _stamp(said: Sequence[str]) -> str:
-    return hashlib.blake2b("\n".join(said).encode("utf-8", "replace"), digest_size=6).hexdigest()
+def _last(kept: dict[str, Any], most: int) -> dict[str, Any]:
+    """The youngest entries."""
+    return dict(list(kept.items())[-most:])

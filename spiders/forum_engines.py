@@ -89,7 +89,8 @@ ENGINES: tuple[Engine, ...] = (
         last=".pageNav-main .pageNav-page:last-child a@href, .PageNav nav a:nth-last-child(2)@href",
         row=".structItem--thread, li.discussionListItem",
         row_link=".structItem-title a[href*='threads/']@href, h3.title a.PreviewTooltip@href",
-        row_mark=".structItem-cell--meta dd, .structItem-latestDate@datetime, .stats dd, .lastPostInfo .DateTime@title",
+        row_mark=".structItem-cell--meta dl:not(.structItem-minor) dd, .structItem-latestDate@datetime,"
+        " .stats dl:not(.minor) dd, .lastPostInfo .DateTime@title",
         row_last=".structItem-cell--latest a[href*='latest']@href",
         boards=".node-title a@href, .nodeTitle a@href",
     ),
@@ -173,7 +174,7 @@ ENGINES: tuple[Engine, ...] = (
         " .js-pagenav-lastpage@href",
         row="li.threadbit, tbody[id^=threadbits] tr, tr.topic-item",
         row_link="a.title@href, a[id^=thread_title_]@href, a.topic-title@href",
-        row_mark=".threadstats li, .threadlastpost, td[title], .posts-count, .lastpost-date",
+        row_mark=".threadstats li:first-child, .threadlastpost, td[title], .posts-count, .lastpost-date",
         row_last=".threadlastpost a[href*='#post']@href, a.go-to-last-post@href",
         boards=".forumtitle a@href, a.forum-title@href",
     ),
@@ -218,7 +219,7 @@ ENGINES: tuple[Engine, ...] = (
             " .cAuthorPane a[href*='/profile/']@href, .ipsComment_author a[href*='/profile/']@href",
             "published_at": ".ipsComment_meta time@datetime, .ipsEntry__date time@datetime,"
             " .ipsComment_content time@datetime, .ipsColumn time@datetime, time@datetime",
-            "url": "a[data-role=shareComment]@href, .ipsComment_meta a[href*=comment]@href, .ipsEntry__date a@href",
+            "url": "a[data-role=shareComment]@href, .ipsComment_meta a[href*=comment]@href, a.ipsEntry__date@href",
             "id": "@id, @data-commentid",
         },
         without=("blockquote", ".ipsQuote", "[data-role=memberSignature]", ".ipsEdited", ".ipsComment_signature"),
@@ -231,8 +232,8 @@ ENGINES: tuple[Engine, ...] = (
         row_link="a[data-role=title]@href, .ipsDataItem_title a[href*='/topic/']@href,"
         " .ipsData__title a[href*='/topic/']@href,"
         " a[href*='/topic/']@href",
-        row_mark=".ipsDataItem_stats, .ipsDataItem_lastPoster time@datetime, .ipsData__stats,"
-        " .ipsData__last time@datetime",
+        row_mark=".ipsDataItem_stats li:not([data-stattype=num_views]), .ipsDataItem_lastPoster time@datetime,"
+        " .ipsData__stats li:not([data-stattype=num_views]), .ipsData__last time@datetime",
         row_last="a[href*='getLastComment']@href",
         boards=".ipsDataItem_title a[href*='/forum/']@href, .cForumRow a[href*='/forum/']@href",
     ),
@@ -256,7 +257,8 @@ ENGINES: tuple[Engine, ...] = (
         last=".pagination li.page:not(.next) a@href",
         row="li[component='category/topic']",
         row_link="[component='topic/header'] a[href*='/topic/']@href, a[itemprop=url]@href, h3 a@href",
-        row_mark="@data-last-post, .stats-postcount, .stats, .lastpost .timeago@title, .timeago@title",
+        row_mark="@data-last-post, .stats-postcount, .stats:not(.stats-viewcount):not(.stats-votes),"
+        " .lastpost .timeago@title, .timeago@title",
         boards="[component='categories/category'] a[href*='/category/']@href",
     ),
     Engine(
@@ -281,7 +283,7 @@ ENGINES: tuple[Engine, ...] = (
         last=".paginator .page a@href",
         row=".short-summary",
         row_link="h2 a@href",
-        row_mark=".counts, .timeago@title",
+        row_mark=".counts .answers, .timeago@title",
         following=".paginator .next a@href, link[rel=next]@href",
     ),
     Engine(
@@ -305,7 +307,8 @@ ENGINES: tuple[Engine, ...] = (
         last="xpath:(.//ul[contains(@class, 'pagination')])[1]/li/a[number(.) = number(.)]/@href",
         row=".topiclist .card-body > .row",
         row_link="a.topic-name-link@href",
-        row_mark=".topic-count, .topic-last-post",
+        # The first count is that of the answers, the second that of the views.
+        row_mark="xpath:(.//*[contains(@class, 'topic-count')])[1] | .//*[contains(@class, 'topic-last-post')]",
         row_last=".topic-last-post a[href*='post=']@href",
         boards="a.forum-name-link@href",
         following="xpath:.//ul[contains(@class, 'pagination')]/li[not(contains(@class, 'disabled'))][last()]"
