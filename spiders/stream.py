@@ -54,6 +54,11 @@ class StreamSpider(SourceSpider):
         """Seconds without a word after which the connection counts as dead."""
         return self.settings_.silence
 
+    @property
+    def troubles(self) -> Iterable[str]:
+        """What is wrong although the stream is heard, in words for a person."""
+        return ()
+
     def of_frame(self, frame: Frame, when: datetime) -> tuple[list[Post], list[str]]:
         """The posts of one frame, and what was dropped of it."""
         reading = self.read(answers.response_of(Document(self.address, 200, HEADERS, frame.data, when)))
@@ -83,6 +88,8 @@ class StreamSpider(SourceSpider):
             await session.connect(asyncio.Event(), self.settings_.listen_for)
             # Quiet is nothing unusual, once somebody has answered.
             self._tally.showed += 1
+            for trouble in self.troubles:
+                self._found(Finding(Verdict.TOO_BIG, trouble))
         except CrawlerError as error:
             verdict = Verdict.BLOCKED if isinstance(error, Permanent) else Verdict.FAILED
             self._found(Finding(verdict, str(error)))

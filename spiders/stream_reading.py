@@ -11,9 +11,10 @@ import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
+from math import prod
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,7 @@ from spiders.api_post import Mapper, epoch
 from spiders.api_settings import PLACEHOLDER
 from spiders.dates import Dates
 from spiders.json_paths import path, word
+from spiders.stream_clock import StreamClock
 from spiders.stream_settings import StreamSettings
 
 LONGEST_FRAME = 1024 * 1024
@@ -34,11 +36,11 @@ SHARE = "_share"
 """In the cursor that `listen` is given: the share of its rewind that a stream is taken up before its place."""
 SKIP = "_skip"
 """There too: how many steps past its place, because an unreadable message stands right behind it."""
-# Clocks of small machines are minutes off.
-_SKEW = timedelta(minutes=5)
 # The first step past an unreadable message, in seconds; the next are four times as far each.
 _STEP = 0.0001
 _MOST_PLACE = 2**63
+# Of values that get no connection so many are named.
+_NAMED = 5
 _SCALE = {"micros": 1e6, "millis": 1e3, "seconds": 1.0}
 
 
@@ -47,13 +49,20 @@ class Frame:
     """One message of a stream: `data` is one line, as it is kept. `cursor` is what to go on from once it is stored.
 
     `at` says when it was published, where the stream tells: it shows how far behind we are, and of two messages about
-    one post the later counts. `dropped` says why a message holds nothing that can be read.
+    one post the later counts. `dropped` says why a message holds nothing that can be read; `too_long` that it is
+    longer than any post: somebody is told of that.
     """
 
     data: bytes
     cursor: Mapping[str, Any] | None = None
     at: datetime | None = None
     dropped: str = ""
+    too_long: bool = False
+
+
+def too_long(size: int) -> Frame:
+    """What stands for a message of so many bytes."""
+    return Frame(b"", dropped=f"a message of {size} bytes: longer than any post", too_long=True)
 
 
 class Wire(Protocol):
@@ -97,8 +106,13 @@ class StreamReading:
     settings_: StreamSettings
 
     @cached_property
-    def _names(self) -> dict[str, dict[str, str]]:
+    def names(self) -> dict[str, dict[str, str]]:
+        """What posts are called in messages that name them by another id (`known_as`); may be handed on."""
         return {}
+
+    @cached_property
+    def _clock(self) -> StreamClock:
+        return StreamClock()
 
     @property
     def address(self) -> str:
@@ -109,6 +123,29 @@ class StreamReading:
     def silence(self) -> float:
         """Seconds without a word after which the connection counts as dead."""
         return self.settings_.silence
+
+    @property
+    def troubles(self) -> Iterator[str]:
+        """What is wrong although the stream is heard, in words for a person."""
+        if left_out := self.left_out:
+            yield left_out
+        if behind := self._clock.behind:
+            yield f"this machine's clock is {behind / 60:.0f} minutes behind that of the stream: correct it"
+
+    @property
+    def left_out(self) -> str:
+        """Which values of `each` get no connection, and what to do; empty when all do."""
+        each, most = self.settings_.each, self.settings_.connections
+        wanted = prod(len(values) for values in each.values())
+        if wanted <= most:
+            return ""
+        unheard = islice(product(*each.values()), most, most + _NAMED)
+        named = ", ".join("+".join(map(_plain, values)) for values in unheard)
+        more = f" and {wanted - most - _NAMED} more" if wanted - most > _NAMED else ""
+        return (
+            f"{most} of {wanted} connections are opened, nothing is heard of {named}{more}: raise `connections`, or"
+            " name fewer"
+        )
 
     # ---- listening --------------------------------------------------------------------------------------------------
 
@@ -137,7 +174,7 @@ class StreamReading:
     def _addresses(self, values: Mapping[str, Any], secret: bool = False) -> Iterator[str]:
         settings = self.settings_
         names = list(settings.each)
-        for combination in product(*(settings.each[name] for name in names)):
+        for combination in islice(product(*(settings.each[name] for name in names)), settings.connections):
             known = {**values, **dict(zip(names, combination, strict=True))}
             pairs = [pair for name, value in settings.query.items() for pair in _pairs(name, value, known)]
             if secret:
@@ -154,11 +191,13 @@ class StreamReading:
             return _past(place, scale, skips)
         if scale is None or not isinstance(place, int | float) or isinstance(place, bool):
             return place
-        return max(0, int(place - self.settings_.rewind * scale * cursor.get(SHARE, 1.0)))
+        # A clock that ran ahead, here or there, has been corrected since: what comes from now on is wanted.
+        known = place if self._clock.is_past(place / scale) else datetime.now(UTC).timestamp() * scale
+        return max(0, int(known - self.settings_.rewind * scale * cursor.get(SHARE, 1.0)))
 
     def _frame(self, message: bytes) -> Frame:
         if len(message) > LONGEST_FRAME:
-            return Frame(b"", dropped=f"a message of {len(message)} bytes: longer than any post")
+            return too_long(len(message))
         line = message.translate(_ONE_LINE).strip()
         if not line:
             return Frame(b"")
@@ -173,7 +212,7 @@ class StreamReading:
         names = self.settings_.known_as
         if names is None or not isinstance(data, dict):
             return line
-        known, other, own = self._names, word(path(names.id)(data)), word(path(names.is_)(data))
+        known, other, own = self.names, word(path(names.id)(data)), word(path(names.is_)(data))
         if other and own:
             link = word(path(names.link)(data)) if names.link else None
             known[other[:200]] = {"known": own[:500], **({"known_url": link[:1000]} if link else {})}
@@ -191,7 +230,7 @@ class StreamReading:
         if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _MOST_PLACE:
             return None
         scale = _SCALE.get(self.settings_.cursor_is)
-        if scale is not None and not 0 < said / scale < (datetime.now(UTC) + _SKEW).timestamp():
+        if scale is not None and not (said > 0 and self._clock.believes(said / scale)):
             return None
         return {"place": int(said)}
 
@@ -200,7 +239,7 @@ class StreamReading:
         if isinstance(said, bool) or not isinstance(said, int | float | str):
             return None
         when = IsoDates(datetime.now(UTC), "UTC").read(said) if isinstance(said, str) else epoch(said)
-        return when if when is None or when < datetime.now(UTC) + _SKEW else None
+        return when if when is None or self._clock.believes(when.timestamp()) else None
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 

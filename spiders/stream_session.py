@@ -16,9 +16,9 @@ from typing import Any
 
 from crawler.errors import Permanent, Transient
 from crawler.model import SKIPPED, Post
-from crawler.net.live import TooLong
+from crawler.net.live import Signs, TooLong
 from spiders.paging import mark
-from spiders.stream_reading import SHARE, SKIP, Frame, Reader, Wire
+from spiders.stream_reading import SHARE, SKIP, Frame, Reader, Wire, too_long
 
 BATCH_SECONDS = 0.5
 BATCH_FRAMES = 500
@@ -45,6 +45,7 @@ class Batch:
     frames: int = 0
     size: int = 0
     newest: datetime | None = None
+    too_long: bool = False
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -105,6 +106,7 @@ class Session:
         self, reader: Reader, wire: Wire, cursor: Mapping[str, Any], deliver: Callable[[Batch], Awaitable[None]]
     ) -> None:
         self._reader, self._wire, self._deliver = reader, wire, deliver
+        self._signs: Signs = getattr(wire, "signs", None) or Signs()
         self.cursor: dict[str, Any] = dict(cursor)
         self._order = Order(cursor)
         self._late: dict[str, float] = dict(cursor.get("_late", {}))
@@ -123,8 +125,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the connection of now has opened, or anything was heard through it."""
-        opened = getattr(self._wire, "opened", (0.0,))[0]
-        return self.heard_at is not None or opened > self._began
+        return self.heard_at is not None or self._signs.opened > self._began
 
     async def connect(self, until: asyncio.Event, seconds: float | None = None) -> None:
         """Read until the connection ends (raises), `until` is set, or `seconds` have passed.
@@ -143,10 +144,9 @@ class Session:
                 if coming.done():
                     done, coming = coming, None
                     self._take(done.result())
-                elif time.monotonic() - (self.heard_at or self._began) > self._reader.silence:
-                    raise Transient(
-                        f"nothing was heard for {self._reader.silence:.0f} s: the connection is opened anew"
-                    )
+                else:
+                    self._demand_life()
+                self._count_lost()
                 if self._batch.frames and (self._batch.full or not self._batch.due(time.monotonic())):
                     await self._flush()
         except StopAsyncIteration:
@@ -162,7 +162,22 @@ class Session:
             await _over(ended, coming)
             with contextlib.suppress(Exception):
                 await frames.aclose()
+            self._count_lost()
             await self._flush()
+
+    def _demand_life(self) -> None:
+        """Raises where nothing was heard for too long; what comes of a message that is too long is life."""
+        passing, heard = self._signs.passing, self.heard_at or self._began
+        if time.monotonic() - max(passing, heard) <= self._reader.silence:
+            return
+        said = f"nothing was heard for {self._reader.silence:.0f} s: the connection is opened anew"
+        # It broke off inside such a message: at the same place it would again.
+        raise TooLong(said) if passing > heard and not self._signs.lost else Transient(said)
+
+    def _count_lost(self) -> None:
+        """Messages that were too long to be held."""
+        while self._signs.lost:
+            self._take(too_long(self._signs.lost.pop(0)))
 
     def _way(self) -> dict[str, Any]:
         """Where the next connection is taken up: before the place, at it, past what nobody can read, or anywhere.
@@ -198,6 +213,7 @@ class Session:
             batch.cursor = _later(batch.cursor or self.cursor, frame.cursor)
         if frame.at is not None:
             batch.newest = max(frame.at, batch.newest or frame.at)
+        batch.too_long |= frame.too_long
         if frame.dropped:
             batch.dropped.append(frame.dropped)
         else:
@@ -217,7 +233,7 @@ class Session:
         if not batch.frames:
             return
         late = self._order.late(batch.newest)
-        if batch.cursor is not None or late != self._late:
+        if batch.cursor is not None or late != self._late or batch.too_long:
             place = {name: value for name, value in (batch.cursor or self.cursor).items() if name not in _BESIDE}
             batch.cursor = {**place, **({"_late": late} if late else {}), **self._skipped(batch)}
         try:
@@ -235,7 +251,8 @@ class Session:
 
     def _skipped(self, batch: Batch) -> dict[str, Any]:
         """When something was passed over unread: known as long as the cursor is, for whoever asks why."""
-        if self._skips and batch.cursor is not None and any(name not in _BESIDE for name in self.cursor):
+        leapt = self._skips and batch.cursor is not None and any(name not in _BESIDE for name in self.cursor)
+        if leapt or batch.too_long:
             return {SKIPPED: datetime.now(UTC).isoformat(timespec="seconds")}
         return {SKIPPED: self.cursor[SKIPPED]} if SKIPPED in self.cursor else {}
 

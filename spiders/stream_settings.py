@@ -52,6 +52,9 @@ class StreamSettings(StreamKindSettings):
     each: dict[str, tuple[Scalar, ...]] = Field(
         {}, description="A name and its values: one connection a value.", examples=[{"tag": ["a", "b"]}]
     )
+    connections: int = Field(
+        10, ge=1, le=100, description="At most so many connections; values of `each` beyond them are told, not heard."
+    )
     posts: tuple[Shape, ...] = Field(
         min_length=1,
         description="The posts that a message may hold; server-sent ones are {event, id, data}.",
@@ -79,6 +82,9 @@ class StreamSettings(StreamKindSettings):
             for name in PLACEHOLDER.findall(text):
                 if name not in known:
                     raise ValueError(f"{{{name}}} stands for nothing; known: {', '.join(sorted(known))}")
+        for name, values in self.each.items():
+            if not values:
+                raise ValueError(f"each.{name} has no value: nothing would be heard")
         if self.cursor and sum(len(values) for values in self.each.values()) > 1:
             raise ValueError("a stream with a `cursor` is one connection: leave `each` out, or write one source each")
         return self

@@ -119,6 +119,8 @@ def _streams(app: App) -> Iterator[Condition]:
         state = states.get(source.id)
         if state is not None and (cause := _cut_off(state)):
             yield Condition(f"source:{source.name}:stream", f"{source.name}: {cause}", source.name)
+        elif state is not None and state.state == LIVE and state.error:
+            yield Condition(f"source:{source.name}:heard", f"{source.name}: {state.error}", source.name)
         if cause := _passed_over(source.cursor):
             yield Condition(f"source:{source.name}:skipped", f"{source.name}: {cause}", source.name)
 

@@ -38,6 +38,8 @@ class Readers:
     def __init__(self, app: App) -> None:
         self.app, self.version = app, app.store.config.version()
         self.kinds: Mapping[str, Any] | None = None
+        # By source: what its posts are called where they are only named. A stretch of reading lasts an hour.
+        self.names: dict[int, dict[str, dict[str, str]]] = {}
 
     def reader(self, run: Run) -> tuple[Reader, Wire]:
         """What listens to the run's source, and the guarded wire. Raises ConfigError for wrong settings."""
@@ -63,5 +65,6 @@ class Readers:
             made: Any = spider(source=known)
             return made  # type: ignore[no-any-return]
         settings = settings_of(block_of(source.name, source.kind, source.settings), kind.Settings, self.app.config)
-        light: Reader = kind(Source(source.name, source.kind, settings, source.labels, source.cursor, id=source.id))
-        return light
+        light = kind(Source(source.name, source.kind, settings, source.labels, source.cursor, id=source.id))
+        light.names = self.names.setdefault(source.id or 0, light.names)
+        return light  # type: ignore[no-any-return]

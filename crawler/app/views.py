@@ -234,14 +234,20 @@ def _flow(stream: StreamState) -> str:
     return stream.state if lag is None or stream.state != "live" else f"{stream.state}, {lag:.1f} s behind"
 
 
+def _of_stream(stream: StreamState) -> dict[str, Any]:
+    """What only a stream has; its cursor stands beside that of every source."""
+    told = {"stream": stream.state, "lag_seconds": stream.lag_seconds, "heard_at": stream.heard_at}
+    return told | {"frames": stream.frames, "connections": stream.connections}
+
+
 def _source(state: Any, posts: int, stream: StreamState | None = None) -> dict[str, Any]:
-    row = asdict(state) | ({"stream": stream.state, "lag_seconds": stream.lag_seconds} if stream else {})
+    row = asdict(state) | (_of_stream(stream) if stream else {})
     return {
         "name": state.name,
         "kind": state.kind,
         "state": "paused" if state.paused else "failing" if state.failures else _flow(stream) if stream else "ready",
         "posts": posts,
-        "error": state.last_error,
+        "error": state.last_error or (stream.error if stream else None),
         **{name: value for name, value in row.items() if name not in {"name", "kind", "settings", "last_error"}},
     }
 

@@ -1,7 +1,8 @@
 """Connections that stay open: websockets and server-sent events, under the egress rules of every request.
 
 Names are resolved and checked here, the connection goes to a checked address, redirects are refused (they would go
-past the check), nothing is compressed (a compressed frame may swell without end) and every message has a longest size.
+past the check), nothing is compressed (a compressed frame may swell without end) and every message has a longest size:
+what is longer is passed over and counted in `Live.signs`.
 What ends a connection is Transient, what no second try mends Permanent; messages name the server only.
 """
 
@@ -17,23 +18,26 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
 from time import monotonic, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from crawler.errors import Permanent, Transient
 from crawler.net.guard import DEFAULT_PORTS, EgressPolicy
 from crawler.net.http import USER_AGENT, server_of
+from crawler.net.sieve import Sieve, Signs, Swallowed
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 # Their debug lines show headers, which hold credentials.
 logging.getLogger("websockets").setLevel(logging.WARNING)
 
 MIB = 1024 * 1024
-LONGEST = 16 * MIB
+LONGEST = 4 * MIB
 OPEN_SECONDS = 15.0
 PING_SECONDS = 20.0
 _HEAD_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
-_LONGEST_EVENT = 4 * MIB
 # Messages that wait in memory before the server is no longer read: a slow database must not fill ours.
 _WAITING = 4
 _TRY_LATER = (408, 425, 429)
@@ -50,7 +54,7 @@ class ServerEvent:
 
 
 class TooLong(Transient):
-    """A message that is longer than any post: the connection ended with it."""
+    """A message that does not end: the connection was given up with it."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,22 @@ class Live:
     user_agent: str = USER_AGENT
     ssl_context: ssl.SSLContext | None = None
     longest: int = LONGEST
-    # By the monotonic clock, when a server last said yes: a quiet stream is open all the same.
-    opened: list[float] = field(default_factory=lambda: [0.0])
+    # What is known of the connections beside their messages: a quiet stream is open all the same.
+    signs: Signs = field(default_factory=Signs)
 
     async def websocket(
         self, url: str, headers: Mapping[str, str] | None = None, hello: Sequence[str] = ()
     ) -> AsyncGenerator[bytes, None]:
         """Messages of the websocket at `url` (written http/https), text as UTF-8; `hello` is sent first.
 
-        Raises Transient or Permanent.
+        One that is longer than `longest` is left out and its size put into `signs.lost`. Raises Transient or Permanent.
         """
         from websockets.asyncio.client import connect
         from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
         parts = self._checked(url)
         where = urlunsplit(("wss" if parts.scheme == "https" else "ws", *parts[1:4], ""))
+        sieve = Sieve(self.longest, self.signs)
         async with self._errors_of(url, InvalidHandshake):
             connected = await self._connect(parts)
             trust, name = self._secured(parts)
@@ -95,6 +100,7 @@ class Live:
                     additional_headers=dict(headers or {}),
                     user_agent_header=self.user_agent,
                     proxy=None,
+                    create_connection=_sieved(sieve),
                 )
             except InvalidStatus as error:
                 connected.close()
@@ -102,26 +108,29 @@ class Live:
             except BaseException:
                 connected.close()
                 raise
-        self.opened[0] = monotonic()
+        self.signs.opened = monotonic()
         try:
             for message in hello:
                 await socket_.send(message)
             while True:
                 yield await socket_.recv(decode=False)
         except ConnectionClosed as error:
-            raise _ended(url, error) from None
+            raise _ended(url, error, sieve.swallowed) from None
         finally:
             await socket_.close()
 
     async def events(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncGenerator[ServerEvent, None]:
-        """Server-sent events at `url`, comments as events named ":". Raises Transient or Permanent."""
+        """Server-sent events at `url`, comments as events named ":". Raises Transient or Permanent.
+
+        One that is longer than `longest` is left out and its size put into `signs.lost`.
+        """
         parts = self._checked(url)
         async with self._errors_of(url):
             connected = await self._connect(parts)
             trust, name = self._secured(parts)
             opening = asyncio.open_connection(sock=connected, ssl=trust, server_hostname=name)
             reader, writer = await asyncio.wait_for(opening, OPEN_SECONDS)
-        parser = _Events(min(self.longest, _LONGEST_EVENT))
+        parser = _Events(self.longest, Swallowed(self.signs))
         try:
             async with contextlib.aclosing(self._body(url, parts, reader, writer, headers or {})) as body:
                 async for chunk in body:
@@ -157,7 +166,7 @@ class Live:
                     line.receive_data(await reader.read(_READ_BYTES))
                 elif isinstance(event, h11.Response):
                     _demand_stream(url, event.status_code, {k.decode(): v.decode("latin-1") for k, v in event.headers})
-                    self.opened[0] = monotonic()
+                    self.signs.opened = monotonic()
                 elif isinstance(event, h11.Data):
                     yield bytes(event.data)
                 elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
@@ -243,10 +252,25 @@ def _demand_stream(url: str, status: int, headers: Mapping[str, str]) -> None:
         raise Permanent(f"{server_of(url)} answers with a web page, not with a stream: a wall, or a wrong `path`")
 
 
-def _ended(url: str, error: Any) -> Transient:
+def _sieved(sieve: Sieve) -> type[ClientConnection]:
+    """A connection that never sees what is too long."""
+    from websockets.asyncio.client import ClientConnection
+
+    class Sieved(ClientConnection):
+        def data_received(self, data: bytes) -> None:
+            left = sieve.feed(data)
+            if sieve.swallowed.hopeless:
+                self.transport.abort()
+            elif left:
+                super().data_received(left)
+
+    return Sieved
+
+
+def _ended(url: str, error: Any, swallowed: Swallowed) -> Transient:
     received, sent = error.rcvd, error.sent
-    if sent is not None and sent.code == 1009:
-        return TooLong(f"{server_of(url)} sent a message that is longer than any post")
+    if swallowed.hopeless or (sent is not None and sent.code == 1009):
+        return TooLong(f"{server_of(url)} sent a message that does not end")
     said = f"code {received.code}" if received is not None else "without a word"
     return Transient(f"{server_of(url)} ended the stream ({said})")
 
@@ -256,7 +280,12 @@ class _Events:
     """Bytes in, server-sent events out; lines may end in any of the three ways, and be cut anywhere."""
 
     longest: int
+    swallowed: Swallowed
     _rest: bytearray = field(default_factory=bytearray)
+    # The rest of the present line is thrown away, which is a comment or not; and so is the present event.
+    _skips_line: bool = False
+    _comment: bool = False
+    _skips: bool = False
     _data: list[bytes] = field(default_factory=list)
     _size: int = 0
     _name: str = ""
@@ -264,18 +293,37 @@ class _Events:
     _begun: bool = False
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """The events that these bytes complete. Raises TooLong."""
+        """The events that these bytes complete. Raises TooLong for one that has no end."""
         self._rest += chunk
         # A carriage return at the end may be half of a line end.
         held = self._rest.endswith(b"\r")
         whole = bytes(self._rest[:-1] if held else self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = whole.split(b"\n")
-        if self._size + len(rest) > self.longest:
-            raise TooLong("the server sent an event that is longer than any post")
+        found = [event for line in lines if (event := self._line(line)) is not None]
+        if self._skips_line or self._size + len(rest) > self.longest:
+            rest = self._swallow(rest)
+        if self.swallowed.hopeless:
+            raise TooLong("the server sent an event that does not end")
         self._rest = bytearray(rest + (b"\r" if held else b""))
-        return [event for line in lines if (event := self._line(line)) is not None]
+        return found
+
+    def _swallow(self, line: bytes) -> bytes:
+        """Throws away a line that is too long, and the event that it is of; a comment is of none."""
+        if not self._skips_line:
+            self._skips_line, self._comment = True, line.startswith(b":")
+        if not self._comment:
+            self._lose(line)
+        return b""
+
+    def _lose(self, part: bytes) -> None:
+        self.swallowed.more(self._size + len(part))
+        self._skips, self._data, self._size = True, [], 0
 
     def _line(self, line: bytes) -> ServerEvent | None:
+        if self._skips_line:
+            # Its end: the rest of what was thrown away.
+            self._skips_line = False
+            return None
         if not self._begun:
             self._begun, line = True, line.removeprefix(b"\xef\xbb\xbf")
         if not line:
@@ -285,21 +333,27 @@ class _Events:
         if not name:
             return ServerEvent(":", value)
         if name == b"data":
-            self._size += len(value)
-            if self._size > self.longest:
-                raise TooLong("the server sent an event that is longer than any post")
-            self._data.append(value)
+            self._add(value)
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")[:100]
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")[:500]
         return None
 
+    def _add(self, value: bytes) -> None:
+        if self._skips or self._size + len(value) > self.longest:
+            self._lose(value)
+            return
+        self._size += len(value)
+        self._data.append(value)
+
     def _done(self) -> ServerEvent | None:
-        data, name = b"\n".join(self._data), self._name
-        found = ServerEvent(name or "message", data, self._id) if data else None
-        self._data, self._size, self._name = [], 0, ""
-        return found
+        data, name, skips = b"\n".join(self._data), self._name, self._skips
+        self._data, self._size, self._name, self._skips = [], 0, "", False
+        if skips:
+            self.swallowed.done()
+            return None
+        return ServerEvent(name or "message", data, self._id) if data else None
 
 
-__all__ = ["Live", "ServerEvent", "TooLong", "refusal"]
+__all__ = ["Live", "ServerEvent", "Signs", "TooLong", "refusal"]

@@ -14,10 +14,11 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from crawler.errors import CrawlerError, LeaseLost, Permanent, StoreError, Transient
@@ -37,10 +38,16 @@ LOOK_SECONDS = 1.0
 RENEW_SECONDS = 4.0
 RUN_SECONDS = 3600.0
 TELL_SECONDS = 2.0
+# A stream that waits says so too: who is silent for longer counts as dead.
+WAITING_TELL_SECONDS = 10.0
 WINDOW_SECONDS = 10.0
 WINDOW_BYTES = 4 * 1024 * 1024
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 1.0, 60.0, 300.0
 STEADY = 30.0
+# So many ends of its connection in so many seconds are no accident; so many connections without a word neither.
+MANY_ENDS, ENDS_SECONDS, MUTE = 20, 600.0, 2
+# A stream is never put off for longer than REFUSED_WAIT: what is due later was written by a clock that ran ahead.
+FAR_OFF = timedelta(seconds=REFUSED_WAIT + 60.0)
 HEADERS = {"content-type": "application/x-ndjson; charset=utf-8"}
 T = TypeVar("T")
 
@@ -157,11 +164,14 @@ class _Host:
                 reading.stop.set()
 
     async def _claim(self, states: list[SourceState]) -> None:
-        at = datetime.now(UTC)
-        due = [state for state in states if state.next_run_at is not None and state.next_run_at <= at]
+        at, tools = datetime.now(UTC), self.tools
+        due = [state for state in states if state.next_run_at is not None and not at < state.next_run_at < at + FAR_OFF]
         if not due:
             return
-        names, tools = [state.name for state in due], self.tools
+        for state in due:
+            if state.next_run_at and state.next_run_at > at:
+                await self.write(lambda state=state: tools.store.sources.set_next(state.id, at))  # type: ignore[misc]
+        names = [state.name for state in due]
         runs = await self.write(
             lambda: tools.store.sources.claim(
                 tools.owner, names, at, tools.lease_seconds, len(names), slot_of, beside=True
@@ -184,6 +194,10 @@ class _Stream:
         self.failures = 0
         self.told: float = 0.0
         self.state = ""
+        # Why the last connection ended, until another is open; when connections ended; how many in a row were mute.
+        self.ended: str | None = None
+        self.ends: deque[float] = deque(maxlen=MANY_ENDS)
+        self.mute = 0
         self.window: list[bytes] = []
         self.window_size, self.window_begun = 0, 0.0
         self.frames = self.connections = 0
@@ -199,7 +213,7 @@ class _Stream:
             reader, wire = await self.host.write(lambda: self.tools.reader(self.run))
             session = Session(reader, wire, self.run.source.cursor, lambda batch: self._keep(reader, batch))
             while not self.reading.stop.is_set() and time.monotonic() - self.begun < RUN_SECONDS:
-                await self._connected(session)
+                await self._connected(session, reader)
         except LeaseLost:
             logger.info("another process reads it now", extra={"source": self.run.source.name})
             return
@@ -218,12 +232,14 @@ class _Stream:
             self.newest, self.heard = known.event_at, known.heard_at
         await self._tell(state=WAITING, error=None)
 
-    async def _connected(self, session: Session) -> None:
+    async def _connected(self, session: Session, reader: Reader) -> None:
         """One connection; then the wait before the next."""
         begun, self.connections = time.monotonic(), self.connections + 1
-        look = asyncio.ensure_future(self._watch(session))
+        look = asyncio.ensure_future(self._watch(session, reader))
         try:
             await session.connect(self.reading.stop, max(0.1, RUN_SECONDS - (begun - self.begun)))
+            # The hour is over: what the next one opens is the same connection to whoever counts those that failed.
+            self.connections -= 1
             return
         except (Transient, Permanent) as problem:
             error: Transient | Permanent = problem
@@ -231,21 +247,52 @@ class _Stream:
             # Before anything else is told: it says that the stream is live.
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
+        self._remember_end(session, error)
         if session.progressed or time.monotonic() - begun > STEADY:
             self.failures = 0
         self.failures += 1
         wait = waiting(self.failures, error)
         logger.warning("%s: %s; again in %.1f s", self.run.source.name, error, wait)
-        await self._tell(state=WAITING, error=str(error)[:500])
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.reading.stop.wait(), wait)
+        await self._rest(wait)
 
-    async def _watch(self, session: Session) -> None:
+    def _remember_end(self, session: Session, error: Exception) -> None:
+        self.ended = str(error)[:500]
+        self.ends.append(time.monotonic())
+        if session.heard_at is not None:
+            self.mute = 0
+        elif session.is_open:
+            self.mute += 1
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, and say so now and then."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.reading.stop.is_set():
+            await self._tell(state=WAITING, error=self.ended)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.reading.stop.wait(), min(left, WAITING_TELL_SECONDS))
+
+    async def _watch(self, session: Session, reader: Reader) -> None:
         """Tells that the stream is live once it is open, and goes on while it is quiet."""
         while True:
             await asyncio.sleep(0.5)
-            if session.is_open and time.monotonic() - self.told > TELL_SECONDS:
-                await self._tell(state=LIVE, error=None)
+            passed = time.monotonic() - self.told
+            if session.is_open and passed > TELL_SECONDS:
+                await self._live(reader, session)
+            elif passed > WAITING_TELL_SECONDS:
+                await self._tell(state=WAITING, error=self.ended or "the server has not answered yet")
+
+    async def _live(self, reader: Reader, session: Session | None = None) -> None:
+        """Tell that it is read; whatever is wrong all the same is an alert."""
+        if session is None or session.heard_at is not None:
+            self.mute = 0
+        await self._tell(state=LIVE, error="; ".join(self._troubles(reader))[:500] or None)
+
+    def _troubles(self, reader: Reader) -> Iterator[str]:
+        yield from getattr(reader, "troubles", ())
+        if self.mute >= MUTE:
+            yield f"open, but nothing at all was heard in {self.mute} connections ({self.ended})"
+        if len(self.ends) == MANY_ENDS and (lately := time.monotonic() - self.ends[0]) < ENDS_SECONDS:
+            yield f"its connection ended {MANY_ENDS} times in the last {lately:.0f} s ({self.ended})"
 
     async def _keep(self, reader: Reader, batch: Batch) -> None:
         """Store a batch; while the database does not answer, wait for it and read nothing."""
@@ -265,7 +312,7 @@ class _Stream:
                 await asyncio.sleep(1.0)
         self._learn(batch)
         if time.monotonic() - self.told > TELL_SECONDS or self.state != LIVE:
-            await self._tell(state=LIVE, error=None)
+            await self._live(reader)
 
     def _store(self, reader: Reader, batch: Batch) -> None:
         """In the writing thread: posts, place and the window's document in one transaction."""
