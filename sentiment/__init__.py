@@ -5,26 +5,24 @@ Importing this package is light; the model and its libraries load when an `Analy
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.errors import ModelUnavailable
 from crawler.model import Analysis, Tone
+from sentiment.holder import Holder
+from sentiment.spec import ModelSpec
 
 if TYPE_CHECKING:
     from sentiment.intent import IntentResult
     from sentiment.models import Scorer
-    from sentiment.spec import ModelSpec
     from sentiment.tone import Probabilities
     from sentiment.toward import Toward
 
 __all__ = ["Analyser"]
 
 _ROUND = 4  # decimals of stored scores
-_RETRY = 60.0  # seconds until a model that failed is tried again, unless its files change before
 
 
 class Analyser:
@@ -35,11 +33,8 @@ class Analyser:
     """
 
     def __init__(self, model: Path | ModelSpec | None = None, threads: int | None = None) -> None:
-        self._wanted, self._threads = model, threads
-        self._loaded: Scorer | None = None
-        self._seen: object = None  # the files as they were when the model was loaded, or failed
-        self._failure: tuple[float, ModelUnavailable] | None = None
-        self._lock = threading.Lock()
+        self.spec: ModelSpec = _spec(model)
+        self._held = Holder(self.spec, threads)
 
     @property
     def name(self) -> str:
@@ -49,7 +44,13 @@ class Analyser:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the model, in sentences; nothing of the built-in one. Loads it."""
-        return tuple(getattr(self._model(), "notes", ()))
+        told = tuple(getattr(self._model(), "notes", ()))
+        return (*told, f"its files changed and are not used: {self.trouble}") if self.trouble else told
+
+    @property
+    def trouble(self) -> str:
+        """Why files that changed are not the model at work; empty when they are. Loads nothing."""
+        return self._held.trouble
 
     def analyse(
         self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None = None
@@ -63,7 +64,7 @@ class Analyser:
         try:
             return self._analyse(texts, targets, hints)
         except ModelUnavailable:
-            if not self._doubted():
+            if not self._held.doubted():
                 raise
         return self._analyse(texts, targets, hints)
 
@@ -93,43 +94,14 @@ class Analyser:
         return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
 
     def _model(self) -> Scorer:
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return self._loaded
+        return self._held.model()
 
-    def _load(self) -> Scorer:
-        """Hashing a gigabyte each second would be all that a worker with a broken model did: it waits for a change."""
-        from sentiment.models import fingerprint, open_model
 
-        spec = self.spec
-        seen = fingerprint(spec)
-        if self._failure and seen == self._seen and time.monotonic() - self._failure[0] < _RETRY:
-            raise ModelUnavailable(str(self._failure[1]))
-        self._seen, self._failure = seen, None
-        try:
-            return open_model(spec, self._threads)
-        except ModelUnavailable as error:
-            self._failure = time.monotonic(), error
-            raise
-
-    def _doubted(self) -> bool:
-        """After a failure at work: whether the files were mended since loading; they are read anew then."""
-        from sentiment.models import fingerprint
-
-        with self._lock:
-            changed = self._loaded is not None and fingerprint(self.spec) != self._seen
-            self._loaded = None if changed else self._loaded
-            return changed
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Which model this is."""
-        from sentiment.spec import ModelSpec
-
-        if self._wanted is None or isinstance(self._wanted, ModelSpec):
-            return self._wanted or ModelSpec()
-        return ModelSpec(str(self._wanted))
+def _spec(model: Path | ModelSpec | None) -> ModelSpec:
+    """Which model is meant."""
+    if model is None or isinstance(model, ModelSpec):
+        return model or ModelSpec()
+    return ModelSpec(str(model))
 
 
 def _mended(model: Scorer, texts: Sequence[str], targets: Sequence[str | None]) -> list[str]:

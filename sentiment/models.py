@@ -14,6 +14,7 @@ from sentiment.spec import BUILTIN, ModelSpec
 if TYPE_CHECKING:
     from sentiment.tone import Probabilities
 
+Fingerprint = tuple[tuple[str, int, int], ...]
 
 _MANIFEST: Final = 1 << 20  # bytes of a manifest that are looked at
 
@@ -67,16 +68,21 @@ def is_ours(folder: Path) -> bool:
     return named or (folder / "voter.npz").is_file()
 
 
-def fingerprint(spec: ModelSpec) -> tuple[tuple[str, int, int], ...]:
-    """(name, size, time) of every file of the model; changes when somebody mends it. Never raises."""
+def fingerprint(spec: ModelSpec) -> Fingerprint:
+    """(name, size, last touched in ns) of every file of the model; changes when somebody mends it. Never raises."""
     try:
         folder = folder_of(spec)
         # Not deeper: the folder of the config may be named, with all its data beneath.
         places = [folder, folder / "onnx"] if folder else []
         files = sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.is_file())
-        return tuple((path.name, (told := path.stat()).st_size, told.st_mtime_ns) for path in files)
+        return tuple((str(path.relative_to(places[0])), *_touched(path)) for path in files)
     except (ModelUnavailable, OSError):
         return ()
+
+
+def _touched(path: Path) -> tuple[int, int]:
+    told = path.stat()
+    return told.st_size, max(told.st_mtime_ns, told.st_ctime_ns)  # a copy may keep the time of its original
 
 
 def _demand_plain(spec: ModelSpec) -> None:

@@ -56,9 +56,14 @@ def _analyse(app: App, worked: Worked, told: Callable[[int], None]) -> None:
     alerts = app.store.alerts
     try:
         worked.analysed = analyse.run(app.store, judge(app), told)
-        if any(alert.key == "model" for alert in alerts.open()):
+        told_of = {alert.key for alert in alerts.open()}
+        if "model" in told_of:
             app.model.analyse(["ok"], [None])
             alerts.clear("model")
+        if trouble := app.model.trouble:
+            alerts.set_("model files", f"Changed files of the tone model are not used, the old ones go on: {trouble}")
+        elif "model files" in told_of:
+            alerts.clear("model files")
     except ModelUnavailable as error:
         worked.model_error = str(error)
         alerts.set_("model", f"Tone model cannot be used, mentions wait untagged: {error}")
