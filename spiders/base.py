@@ -69,8 +69,12 @@ class Intake(Protocol):
         unchanged: int = 0,
         verdict: Verdict | None = None,
         error: str | None = None,
+        emptied: bool = False,
     ) -> None:
-        """Counts what left no document (304, error pages), broken entries, at the end of a run its verdict. Quick."""
+        """Counts what left no document (304, error pages), broken entries, at the end of a run its verdict. Quick.
+
+        `emptied`: it is `changed` for nothing but that there were posts the time before and are none now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +446,8 @@ class SourceSpider(scrapy.Spider):
             self._found(Finding(Verdict.FAILED, "the run was ended at its time limit; what it read before is kept"))
         end = verdicts.sum_up(self._tally.findings, self._tally.showed)
         try:
-            self._note(verdict=end.verdict, error=end.why or None)
+            emptied = {"emptied": True} if verdicts.only_emptied(end, self._tally.findings) else {}
+            self._note(verdict=end.verdict, error=end.why or None, **emptied)
         finally:
             if self._on_closed:
                 self._on_closed()

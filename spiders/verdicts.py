@@ -28,6 +28,9 @@ class Finding:
 
     verdict: Verdict
     why: str
+    # Nothing is wrong with the answer but that it shows no posts where there were some: who knows what the source
+    # usually gives may think otherwise of it.
+    only_empty: bool = False
 
 
 def of_cut(response: Response) -> Finding | None:
@@ -93,7 +96,7 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Ve
     (
         EgressRefused,
         Verdict.FAILED,
-        "refused: {text}. If it is your own network, name it in `network.allow_private`",
+        "refused: {text}",
     ),
     (
         RobotsDenied,
@@ -140,7 +143,7 @@ def of_nothing(response: Response, usual: int) -> Finding:
         why = (
             f"no posts, but {usual} the time before: the site may have changed; run `preview` and correct the selectors"
         )
-        return Finding(Verdict.CHANGED, f"{response.url}: {why}")
+        return Finding(Verdict.CHANGED, f"{response.url}: {why}", only_empty=True)
     return Finding(
         Verdict.EMPTY, f"{response.url}: no posts found; check `url` and the selectors with `preview`{drawn}"
     )
@@ -174,6 +177,13 @@ def is_noise(body: bytes) -> bool:
     head = body[:4096]
     return bool(head) and (
         head[:2] == b"\x1f\x8b" or sum(byte < 9 or 13 < byte < 27 for byte in head) > len(head) // 20
+    )
+
+
+def only_emptied(end: Finding, findings: Iterable[Finding]) -> bool:
+    """Whether a run that ended as `changed` did so for want of posts alone."""
+    return end.verdict is Verdict.CHANGED and all(
+        finding.only_empty for finding in findings if finding.verdict is Verdict.CHANGED
     )
 
 

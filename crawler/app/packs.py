@@ -16,7 +16,7 @@ from crawler.errors import PluginError
 
 UNPROVED = "no"
 _KEYS = {"title", "country", "branch", "language", "checked", "sources"}
-_OURS = {"name", "kind", "every", "proved", "about"}
+_OURS = {"name", "kind", "every", "proved", "about", "fill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Pack:
         """How many of its blocks were read on a live site."""
         return sum(str(block.get("proved", UNPROVED)) != UNPROVED for block in self.blocks)
 
+    @property
+    def to_fill(self) -> int:
+        """How many of its blocks wait for an address or a number of the user's own."""
+        return sum("fill" in block for block in self.blocks)
+
     def sources(self, brands: Iterable[str]) -> list[SourceText]:
         """The blocks as sources; `{brand}` in a setting stands for each name."""
         return [_source(block, list(brands)) for block in self.blocks]
@@ -50,6 +55,7 @@ class Pack:
             "branch": self.branch,
             "language": self.language,
             "sources": len(self.blocks),
+            "to_fill": self.to_fill,
             "proved": f"{self.proved} of {len(self.blocks)}",
             "checked": self.checked,
             "blocks": blocks,
@@ -85,7 +91,8 @@ def _read(path: Path) -> Pack:
 
 def _source(block: Mapping[str, Any], brands: list[str]) -> SourceText:
     settings = {key: _filled(value, brands) for key, value in block.items() if key not in _OURS}
-    return SourceText(block["name"], block["kind"], settings, block.get("every", "10m..6h"), comment=_comment(block))
+    every, fill = block.get("every", "10m..6h"), tuple(block.get("fill", ()))
+    return SourceText(block["name"], block["kind"], settings, every, comment=_comment(block), fill=fill)
 
 
 def _comment(block: Mapping[str, Any]) -> str:

@@ -6,8 +6,11 @@ swells hurts nobody; what it read comes back as rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 _NEAR_MISSES = 3
+_NO_NAMES = "there is no config with names to look for"
 
 
 @dataclass(slots=True)
@@ -41,6 +45,19 @@ class Preview:
     network_failed: bool = False
     explained: list[str] = field(default_factory=list)
     proposal: Proposal | None = None
+
+
+@contextmanager
+def without_config() -> Iterator[App]:
+    """An app without names and sources, in a folder that is gone afterwards: enough for a look at an address."""
+    with tempfile.TemporaryDirectory(prefix="mention-crawler-preview-") as folder:
+        path = Path(folder) / "mention-crawler.yaml"
+        path.write_text("timezone: UTC\n", encoding="utf-8")
+        app = App.load(str(path))
+        try:
+            yield app
+        finally:
+            app.close()
 
 
 def preview_text(app: App, text: str) -> Preview:
@@ -61,7 +78,10 @@ def preview_url(app: App, url: str) -> Preview:
     if best is None or not best.proved:
         # What the address itself said (a wall, too big) counts before what was tried beside it.
         verdict = found.verdict or (Verdict(best.verdict) if best and best.verdict else Verdict.EMPTY)
-        reason = "; ".join([*found.notes, *([best.reason] if best and best.reason else [])]) or "nothing to read there"
+        reason = (
+            "; ".join(dict.fromkeys([*found.notes, *([best.reason] if best and best.reason else [])]))
+            or "nothing to read there"
+        )
         return Preview([], Verdict.FAILED if found.network_failed else verdict, reason, found.network_failed)
     judge = _Judge(app, {best.source.name: best.source.kind})
     document = Document(found.url, 200, {}, b"", now())
@@ -148,7 +168,7 @@ class _Judge:
         post = stored.post
         found = find(self.matcher, stored, self.kinds)
         mentions = [_judged(self.app, self.brands[match.brand_id], stored, match.hits) for match in found]
-        whys = [mention["why"] for mention in mentions] or ["no brand found"]
+        whys = [mention["why"] for mention in mentions] or ["no brand found" if self.brands else _NO_NAMES]
         return {
             "id": post.platform_id or stored.key,
             "url": post.url,

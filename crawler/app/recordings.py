@@ -1,19 +1,17 @@
 """Recordings: one real answer with the posts that were read from it, so that a change of a platform shows itself.
 
 A recording is a folder `<kind>/<case>` of `source.yaml`, `response.json`, `response.body` and `expected.json`. What is
-written passes `_Scrubber`: no cookie, no authorisation and no secret of the config leaves the house in it.
+written passes `Scrubber`: no cookie, no authorisation and no secret of the config leaves the house in it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from crawler.app import App
 from crawler.app.discovering import discover
@@ -21,29 +19,26 @@ from crawler.app.hosting import block_of
 from crawler.app.kinds import spider_kinds
 from crawler.app.logs import secrets_of
 from crawler.app.naming import demand, unknown
+from crawler.app.scrubbing import Scrubber
 from crawler.app.source_text import SourceText, scalar, slug
 from crawler.config import settings_of
-from crawler.errors import CrawlerError, NotFound, Permanent, Transient
+from crawler.errors import CrawlerError, NotFound, Permanent, StoreError, Transient
 from crawler.model import Author, Document, Post, PostOutcome, Source, Verdict
 
 if TYPE_CHECKING:
     from crawler.engine.child import Channel
     from spiders.base import Reading, SourceSpider
     from spiders.exploring import Trial
+    from spiders.verdicts import Finding
 
 FOLDER = "recordings"
 SECONDS = 120.0
 MOST_PAGES = 3
 MOST_POSTS = 300
-_HIDDEN = "SECRET"
-_HEADERS = re.compile(
-    r"content-(?:type|language)|etag|last-modified|link|retry-after|(?:x-)?rate-?limit-\S+|x-wp-total(?:pages)?", re.I
-)
-_PARAMETER = re.compile(
-    r"([?&;](?:[\w-]*(?:token|secret|passw\w*|api[_-]?key|signature)|key|sig|sid|session\w*|auth\w*)=)[^&#\s\"'<>]+",
-    re.I,
-)
-_USER = re.compile(r"(https?://)[^/\s@\"'<>]+@")
+_FILES = ("source.yaml", "response.json", "response.body", "expected.json")
+# Of the fields whose usual share a crawl learns: what a look calls them, and what is as good as always.
+_LEARNED = {"author": "author", "time": "published_at", "url": "url", "id": "platform_id", "rating": "rating"}
+_ALWAYS, _RUNS = 0.98, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +81,9 @@ def record(app: App, name: str, into: Path | None = None) -> Recorded:
     spider = _spider(app.spiders[source.kind], source)
     read = [(_reading(spider, document), document) for document in trial.documents]
     reading, document = max(read, key=lambda pair: len(pair[0].posts))
-    scrubber = _Scrubber(secrets_of(app.config))
-    return _written(scrubber.clean(document), source, into or app.config.path.parent / FOLDER, app, len(reading.posts))
+    scrubber = Scrubber(secrets_of(app.config))
+    place = _place(into or app.config.path.parent / FOLDER, source, len(reading.posts), reading.finding)
+    return _written(scrubber.clean(document), scrubber.source(source), place, app, len(reading.posts))
 
 
 def _source(app: App, name: str) -> SourceText:
@@ -160,51 +156,54 @@ def _look_main(channel: Channel, config_path: str, name: str, kind: str, raw: di
     return keeper.documents, keeper.posts, keeper.verdict, keeper.why
 
 
-def _written(document: Document, source: SourceText, into: Path, app: App, posts: int) -> Recorded:
-    folder = into / source.kind / slug(source.name)
+def _place(into: Path, source: SourceText, posts: int, finding: Finding | None) -> Path:
+    """The folder of a source's recording: its own again, never that of another source whose name is written alike.
+
+    Raises Permanent where an answer without posts would take the place of one that has some.
+    """
+    number, folder = 2, into / source.kind / slug(source.name)
+    while _owner(folder) not in (None, source.name):
+        number, folder = number + 1, into / source.kind / f"{slug(source.name)}-{number}"
+    if not posts and (before := len(_posts_of(folder / "expected.json"))):
+        why = f" ({finding.why})" if finding else ""
+        raise Permanent(f"{source.name}: no posts in the answer{why}; {folder} with its {before} posts stays")
+    return folder
+
+
+def _owner(folder: Path) -> str | None:
+    """The name of the source whose recording is here; None where nobody says."""
+    try:
+        name = json.loads((folder / "response.json").read_text("utf-8")).get("source")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _written(document: Document, source: SourceText, folder: Path, app: App, posts: int) -> Recorded:
     spider = _spider(app.spiders[source.kind], source)
     expected = as_json(_reading(spider, document))
     if len(expected["posts"]) < posts:
         raise Permanent(f"{source.name}: without its secrets the answer no longer reads the same; it is not kept")
-    folder.mkdir(parents=True, exist_ok=True)
     given = {"kind": source.kind, **source.settings}
-    (folder / "source.yaml").write_text("".join(f"{scalar(k)}: {scalar(v)}\n" for k, v in given.items()), "utf-8")
-    about = {"url": document.url, "status": document.status, "headers": dict(document.headers)}
-    _json(folder / "response.json", about | {"fetched_at": document.fetched_at.isoformat()})
-    (folder / "response.body").write_bytes(document.body)
-    _json(folder / "expected.json", expected)
+    about = {"source": source.name, "url": document.url, "status": document.status, "headers": dict(document.headers)}
+    texts = (
+        "".join(f"{scalar(k)}: {scalar(v)}\n" for k, v in given.items()).encode("utf-8"),
+        _json(about | {"fetched_at": document.fetched_at.isoformat()}),
+        document.body,
+        _json(expected),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    # All of them first, so that a full disk leaves the recording before as it was.
+    parts = [folder / f".{name}.part" for name in _FILES]
+    for part, data in zip(parts, texts, strict=True):
+        part.write_bytes(data)
+    for part, name in zip(parts, _FILES, strict=True):
+        part.replace(folder / name)
     return Recorded(folder, len(expected["posts"]), expected["verdict"], len(document.body))
 
 
-def _json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
-
-
-class _Scrubber:
-    """Takes secrets out of an answer, in every spelling in which a server may have sent them back."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        spelled = {way(secret) for secret in secrets for way in (str, quote, quote_plus, _as_json)}
-        self.secrets = sorted(spelled, key=len, reverse=True)
-
-    def clean(self, document: Document) -> Document:
-        """The document as it may be kept."""
-        headers = {name: self.text(value) for name, value in document.headers.items() if _HEADERS.fullmatch(name)}
-        body = document.body
-        for secret in self.secrets:
-            for encoding in ("utf-8", "utf-16-le"):
-                body = body.replace(secret.encode(encoding), _HIDDEN.encode(encoding))
-        return Document(self.text(document.url), document.status, headers, body, document.fetched_at)
-
-    def text(self, text: str) -> str:
-        """A header or an address without secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, _HIDDEN)
-        return _USER.sub(r"\1", _PARAMETER.sub(rf"\1{_HIDDEN}", text))
-
-
-def _as_json(text: str) -> str:
-    return json.dumps(text)[1:-1]
+def _json(data: Any) -> bytes:
+    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
 
 
 # --- reading
@@ -309,6 +308,40 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+# --- what the crawls keep
+
+
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """The last answer of a source before anything about it was odd, as the database keeps it."""
+
+    url: str
+    fetched_at: datetime
+    posts: int
+    body: bytes
+    charset: str
+
+
+def last_good(app: App, name: str) -> LastGood | None:
+    """The last good answer of a source; None where none is kept. NotFound names the sources that there are."""
+    states = {state.name: state for state in app.store.sources.all(retired=True)}
+    demand("source", name, states)
+    kept = app.store.yields.of(states[name].id).get("last_good")
+    if not kept:
+        return None
+    document = app.store.documents.get(kept["id"])
+    return LastGood(document.url, document.fetched_at, int(kept["posts"]), document.body, _charset_of(document))
+
+
+def _charset_of(document: Document) -> str:
+    from scrapy.http import TextResponse
+
+    from spiders.answers import response_of
+
+    response = response_of(document)
+    return response.encoding if isinstance(response, TextResponse) else "utf-8"
+
+
 # --- online
 
 
@@ -329,13 +362,32 @@ def _live(app: App, source: SourceText, folders: Sequence[Path]) -> Tested:
         trial = _look(app, source)
     except CrawlerError as error:
         return Tested(source.name, source.kind, "failed", why=str(error)[:200], online=True)
+    usual = _usual(app, source.name)
     if not trial.posts:
         state = trial.verdict.value if trial.verdict else "failed"
+        if state == "empty" and usual.get("runs", 0) >= _RUNS and not usual.get("empty_runs"):
+            why = f"no posts, and its {usual['runs']} crawls so far all showed some"
+            return Tested(source.name, source.kind, "changed", why=why, online=True)
         # A good answer without posts is a matter of what was asked, not of the platform's shape.
         return Tested(source.name, source.kind, state, why=trial.why or "no posts", online=True)
-    lost = sorted(usual_fields(folders, source) - set(trial.filled()))
+    lost = sorted((usual_fields(folders, source) | _always(usual)) - set(trial.filled()))
     why = f"used to be filled and is empty now: {', '.join(lost)}" if lost else ""
     return Tested(source.name, source.kind, "changed" if lost else "ok", len(trial.posts), why, online=True)
+
+
+def _usual(app: App, name: str) -> Mapping[str, Any]:
+    """What the crawls of a source have learned of it; empty without a database, or where it is young."""
+    try:
+        found = next((state for state in app.store.sources.all() if state.name == name), None)
+        told: Mapping[str, Any] = app.store.yields.of(found.id).get("usual", {}) if found else {}
+    except StoreError:
+        return {}
+    return told if told.get("runs", 0) >= _RUNS else {}
+
+
+def _always(usual: Mapping[str, Any]) -> set[str]:
+    filled = usual.get("filled", {})
+    return {ours for theirs, ours in _LEARNED.items() if filled.get(theirs, 0.0) >= _ALWAYS}
 
 
 def usual_fields(folders: Sequence[Path], source: SourceText) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from crawler import config as config_room
 from crawler.app import App
 from crawler.app.packs import chosen
-from crawler.app.source_text import add_sources
+from crawler.app.source_text import add_sources, unfilled
 from crawler.errors import ConfigError, NotFound, Problem
 
 FILE_NAME = "mention-crawler.yaml"
@@ -35,6 +35,11 @@ def init(folder: Path, brand: str, packs: Sequence[str] = ()) -> Path:
     app.store_created()
     app.close()
     return path
+
+
+def lines_to_fill(path: Path) -> list[str]:
+    """Which lines of a config wait for values of the user's own: `31: app` each."""
+    return unfilled(path.read_text(encoding="utf-8"))
 
 
 def check(config: str | None) -> tuple[list[Problem], str]:

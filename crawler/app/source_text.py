@@ -27,11 +27,15 @@ _DURATION = re.compile(r"\d+[a-z]+(?:\.\.\d+[a-z]+)?")
 _MEANS_ELSE = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
 _LONGEST_NAME = 60
 EVERY = "10m..6h"
+TO_FILL, THEN = "fill in ", ", then take away the leading # of these lines"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """One source as it will stand in a config. `comment` stands above it, a line each."""
+    """One source as it will stand in a config. `comment` stands above it, a line each.
+
+    One with settings in `fill` is written behind #: it cannot be crawled before somebody has put their own values in.
+    """
 
     name: str
     kind: str
@@ -39,6 +43,7 @@ class SourceText:
     every: str | None = EVERY
     labels: Mapping[str, str] = field(default_factory=dict)
     comment: str = ""
+    fill: tuple[str, ...] = ()
 
     def raw(self) -> dict[str, Any]:
         """The block as the config reads it."""
@@ -50,8 +55,10 @@ class SourceText:
         """The block as YAML lines that end with a line end; its `- ` stands at column `indent`."""
         gap = " " * indent
         lines = [f"{gap}# {line}" for line in clean_text(self.comment).splitlines() if line.strip()]
+        lines += [f"{gap}# {TO_FILL}{' and '.join(self.fill)}{THEN}"] if self.fill else []
         pairs = [f"{scalar(key)}: {scalar(value)}" for key, value in self.raw().items()]
-        lines += [f"{gap}{'- ' if number == 0 else '  '}{pair}" for number, pair in enumerate(pairs)]
+        asleep = "#" if self.fill else ""
+        lines += [f"{asleep}{gap}{'- ' if number == 0 else '  '}{pair}" for number, pair in enumerate(pairs)]
         return "\n".join(lines) + "\n"
 
     @property
@@ -77,6 +84,12 @@ def slug(text: str) -> str:
     """A name for a source, made of a title or an address: lower-case words with hyphens."""
     words = re.sub(r"[^\w]+", "-", clean_text(text, 300).lower()).strip("-_")
     return words[:_LONGEST_NAME].rstrip("-_") or "source"
+
+
+def unfilled(text: str) -> list[str]:
+    """Which lines of a config wait for values of the user's own: `31: app` each."""
+    found = re.finditer(rf"^ *# {TO_FILL}(.+){re.escape(THEN)}\r?$", text, re.M)
+    return [f"{text.count(chr(10), 0, each.start()) + 1}: {each[1]}" for each in found]
 
 
 def renamed(blocks: Iterable[SourceText], taken: Iterable[str] = ()) -> list[SourceText]:

@@ -46,9 +46,13 @@ def init(
 ) -> None:
     """Write a commented mention-crawler.yaml with its schema beside it, and create the database."""
     from crawler.app.setting_up import init as make
+    from crawler.app.setting_up import lines_to_fill
 
     path = make(folder, brand, pack or ())
-    say(f"wrote {path}\nnext: edit it, then  mention-crawler check   ·   mention-crawler crawl")
+    say(f"wrote {path}")
+    for line in lines_to_fill(path):
+        say(f"  to fill in: {path.name}:{line}")
+    say("next: edit it, then  mention-crawler check   ·   mention-crawler crawl")
 
 
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,15 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crawler.cli.common import ConfigOption, Exit, JsonOption, Progress, emit, printable, say, show
+from crawler.cli.discover import app_or_none
 from crawler.model import Verdict
 
 if TYPE_CHECKING:
+    from crawler.app import App
     from crawler.app.crawling import Crawled
+    from crawler.app.preview import Preview
 
 RESULT_COLUMNS = (
     "source", "verdict", "fetched", "posts_new", "posts_seen", "posts_edited", "dropped", "mentions_new", "seconds",
     "error",
 )  # fmt: skip
+
+
+FEW = 5
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,6 +70,12 @@ def report(crawled: Crawled, as_json: bool) -> None:
         f"{summary['tickets_new']} new tickets, {summary['deliveries_sent']} delivered, "
         f"{summary['deliveries_waiting']} waiting, {summary['deliveries_parked']} parked, {summary['review']} to review"
     )
+    if crawled.skipped:
+        say(
+            printable(
+                f"{len(crawled.skipped)} sources were left, another process crawls their sites: {_few(crawled.skipped)}"
+            )
+        )
     if crawled.model_error:
         say(f"mentions wait untagged: {crawled.model_error}")
     if crawled.alerts:
@@ -87,14 +100,38 @@ def preview(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the posts, what would match and become a ticket, and why. Stores nothing, sends nothing."""
-    from crawler.app import App
+    """Show the posts, what would match and become a ticket, and why. Stores nothing, sends nothing.
+
+    An address is looked at without any config, too; no name is looked for then.
+    """
     from crawler.app.preview import preview_source, preview_text
 
-    app = App.load(config)
     if text is None and source is None:
         raise typer.BadParameter("name a source, a URL, or give --text")
-    seen = preview_text(app, text) if text is not None else preview_source(app, str(source), kind)
+    with _app_for_a_look(config, text is None and "://" in str(source)) as app:
+        seen = preview_text(app, text) if text is not None else preview_source(app, str(source), kind)
+    _tell_preview(seen, as_json)
+    raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))
+
+
+@contextmanager
+def _app_for_a_look(config: str | None, at_address: bool) -> Iterator[App]:
+    """The app of the config; of none at all where an address is looked at and there is none."""
+    from crawler.app.preview import without_config
+
+    app = app_or_none(config, needed=not at_address)
+    if app is None:
+        say("no config here: the posts are shown, no name is looked for (`watch NAME` looks for one, `init` keeps it)")
+        with without_config() as bare:
+            yield bare
+        return
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def _tell_preview(seen: Preview, as_json: bool) -> None:
     columns = ("id", "author", "published_at", "text", "mentions", "would_ticket", "why")
     show(seen.rows, columns, as_json, empty="no posts extracted")
     if as_json:
@@ -102,11 +139,9 @@ def preview(
         emit({"summary": True, "verdict": seen.verdict, "error": seen.error, **block})
     else:
         print(*seen.explained, sep="\n", end="\n" if seen.explained else "")
-        say(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else ""))
+        say(printable(f"verdict: {seen.verdict}" + (f" ({seen.error})" if seen.error else "")))
         if seen.proposal:
             say(printable(f"read as this source ({seen.proposal.evidence()}):\n{seen.proposal.source.yaml()}"))
-    app.close()
-    raise typer.Exit(_preview_exit(seen.network_failed, bool(seen.rows)))
 
 
 def _preview_exit(network_failed: bool, any_rows: bool) -> int:
@@ -149,6 +184,10 @@ def demo(
     from crawler.cli.demo import play
 
     raise typer.Exit(play(once=once, folder=folder, as_json=as_json))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _row(result: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def packs(
     found = every()
     demand("pack", name, found)
     if name is None:
-        columns = ("pack", "country", "branch", "language", "sources", "proved", "title")
+        columns = ("pack", "country", "branch", "language", "sources", "to_fill", "proved", "title")
         show((pack.as_row() for pack in found.values()), columns, as_json)
         return
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, say, show
+from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, printable, say, show
 from crawler.cli.discover import app_or_none
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def add_to(sources: typer.Typer) -> None:
     """Register the commands in the group `sources`."""
     sources.command("record")(record)
     sources.command("selftest")(selftest)
+    sources.command("sample")(sample)
 
 
 def record(
@@ -65,6 +66,30 @@ def selftest(
     if app is not None and online:
         told += _tell(live(app, sources or (), folders), as_json)
     raise typer.Exit(_end(told))
+
+
+def sample(
+    source: Annotated[str, typer.Argument(help="A source by name.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the last good answer of a source, kept since before it went wrong; exit 3 where there is none yet."""
+    from crawler.app import App
+    from crawler.app.recordings import last_good
+
+    app = App.load(config)
+    kept = last_good(app, source)
+    app.close()
+    if kept is None:
+        say(f"{source}: no good answer yet; the crawls of a source keep one")
+        raise typer.Exit(Exit.NOTHING_EXTRACTED)
+    text = kept.body.decode(kept.charset, "replace")
+    about = {"url": kept.url, "fetched_at": kept.fetched_at, "posts": kept.posts, "bytes": len(kept.body)}
+    if as_json:
+        emit(about | {"body": text})
+        return
+    say(printable(f"{kept.posts} posts, fetched {kept.fetched_at:%Y-%m-%d %H:%M} UTC from {kept.url}"))
+    print(printable(text))
 
 
 def _tell(tested: Iterable[Tested], as_json: bool) -> list[Tested]:

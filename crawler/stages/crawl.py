@@ -123,9 +123,11 @@ class Intake:
         unchanged: int = 0,
         verdict: Verdict | None = None,
         error: str | None = None,
+        emptied: bool = False,
     ) -> None:
         """Remember what brought no posts. Never blocks: the counters reach the database with `flush`."""
         with self._lock:
+            self.tally.emptied |= emptied
             for name, count in (("fetched", fetched), ("dropped", dropped), ("unchanged", unchanged)):
                 if count:
                     self._waiting[name] = self._waiting.get(name, 0) + count

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Lengths of so many texts say what is typical.
 MOST_LENGTHS = 500
+_ADVICE = "the site may have changed: `sources show` names the last good answer, `preview` shows today's"
 _HAS: dict[str, Callable[[Post], Any]] = {
     "author": lambda post: post.author.name or post.author.handle,
     "time": lambda post: post.published_at is not None,
@@ -35,6 +36,8 @@ class Tally:
     filled: dict[str, int] = field(default_factory=dict)
     lengths: list[int] = field(default_factory=list)
     fullest: tuple[int, str | None] = (0, None)
+    # The spider found posts the time before and none now, and nothing else that is odd.
+    emptied: bool = False
 
     def add(self, url: str, posts: Sequence[Post], new: int) -> None:
         """Count one answer. Deleted posts have lost their fields for good: they say nothing of its make."""
@@ -67,13 +70,16 @@ class Tally:
 
 
 def told(store: Store, run: Run, intake: Intake, verdict: Verdict, error: str | None) -> tuple[Verdict, str | None]:
-    """The verdict of a run in the light of what its source usually gives; `changed` where it left that."""
+    """The verdict of a run in the light of what its source usually gives; `changed` where it left that.
+
+    Without posts after one that had some it may be `empty` as well: sources that are still at night are no broken ones.
+    """
+    said, verdict = verdict, Verdict.EMPTY if intake.tally.emptied and verdict is Verdict.CHANGED else verdict
     try:
         oddity = store.yields.learn(run, verdict, intake.tally.as_yield(verdict, intake.unchanged))
     except StoreError as trouble:
         # What was not learned costs nothing; a run that cannot be ended does.
-        return verdict, error or str(trouble)
+        return said, error or str(trouble)
     if oddity is None or not oddity.changed:
         return verdict, error
-    advice = "the site may have changed: `sources show` names the last good answer, `preview` shows today's"
-    return Verdict.CHANGED, f"{oddity.why}; {advice}"
+    return Verdict.CHANGED, f"{oddity.why}; {_ADVICE}"

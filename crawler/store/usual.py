@@ -16,6 +16,8 @@ FIELDS = ("author", "time", "text", "url", "id", "rating")
 RING = 40
 # Before this nothing is usual yet.
 RUNS, POSTS, SPAN, WEEK = 6, 30, timedelta(hours=60), timedelta(days=8)
+# So many runs say of a young source at least that its lists stand still, or that its posts stay in them.
+FEW, ALIKE, STAYS, SOON = 3, 0.9, 0.5, 1.0
 ALWAYS, MOST_POSTS_KEPT = 0.98, 600
 # An odd state that lasts so long is the new usual: nobody may have to edit a config to end an alert.
 ODD_RUNS, ODD_FOR = 30, timedelta(days=14)
@@ -59,7 +61,12 @@ class Usual:
     since: str = ""
     last: str = ""
     zeros: int = 0
+    # Whole answers without a post in a row: now, and at most.
+    streak: int = 0
+    longest: int = 0
     shown: list[float] = field(default_factory=list)
+    # The share of what was shown that had been shown before.
+    stayed: list[float] = field(default_factory=list)
     new: list[int] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -91,6 +98,7 @@ class Usual:
             return {}
         return {
             "runs": self.runs,
+            "empty_runs": self.zeros,
             "posts_per_answer": median(self.shown) if self.shown else None,
             "new_per_run": median(self.new) if self.new else None,
             "text_length": median(self.lengths) if self.lengths else None,
@@ -130,10 +138,13 @@ def _hours(usual: Usual, at: datetime) -> float:
 
 def _oddities(usual: Usual, run: Yield, at: datetime, hours: float) -> Iterator[Oddity]:
     known = _known(usual, at)
-    if run.empty and known and not usual.zeros and _steady(usual):
-        yield Oddity(f"no posts, and there never were fewer than {min(usual.shown):.0f} in {usual.runs} runs", True)
-    if run.shown and usual.runs >= RUNS:
+    if run.empty and (_vanished(usual) if known else _vanished_early(usual, hours)):
+        least = f"there never were fewer than {min(usual.shown):.0f} in {usual.runs} runs"
+        often = f" but for {usual.longest} empty ones in a row" if usual.longest else ""
+        yield Oddity(f"no posts, and {least}{often}", True)
+    if run.shown and usual.runs >= FEW:
         yield from _emptied(usual, run)
+    if run.shown and usual.runs >= RUNS:
         yield from _shortened(usual, run)
     if run.shown and known:
         yield from _thinned(usual, run, at)
@@ -145,14 +156,31 @@ def _known(usual: Usual, at: datetime) -> bool:
     return usual.runs >= RUNS and at - datetime.fromisoformat(usual.since) >= SPAN
 
 
+def _vanished(usual: Usual) -> bool:
+    """Lists that always hold about as many posts hold none; longer than they ever did, where they sometimes do."""
+    most = max(usual.longest, min(usual.zeros, 1))
+    return _steady(usual) and usual.streak + 1 > (2 * most + 1 if most else 0)
+
+
+def _vanished_early(usual: Usual, hours: float) -> bool:
+    """Of a young source: a list that stood still, or kept what it had shown, does not empty itself between two runs.
+
+    One that shows nothing but new posts each time may: nobody knows its nights yet.
+    """
+    if usual.zeros or len(usual.shown) < 2 or hours > max(SOON, 4 * max(usual.gaps, default=0.0)):
+        return False
+    still = min(usual.shown) >= max(4.0, ALIKE * max(usual.shown))
+    return (still and len(usual.shown) >= FEW) or (usual.shown[-1] >= FEW and min(usual.stayed, default=0.0) >= STAYS)
+
+
 def _emptied(usual: Usual, run: Yield) -> Iterator[Oddity]:
     """A field that posts always had and now lack: one post may be an odd one, several are not."""
     for name in FIELDS:
         of, had = usual.fields.get(name, [0, 0])
         if of < POSTS or had < ALWAYS * of:
             continue
-        now = run.filled.get(name, 0)
-        if (not now and run.shown >= 3) or (run.shown >= 10 and now < run.shown / 2):
+        now, young = run.filled.get(name, 0), usual.runs < RUNS
+        if (not now and run.shown >= (8 if young else 3)) or (run.shown >= 10 and now < run.shown / 2 and not young):
             yield Oddity(f"{run.shown - now} of {run.shown} posts have no {name}, which {had} of {of} had before", True)
 
 
@@ -211,8 +239,13 @@ def _learn(usual: Usual, run: Yield, at: datetime, hours: float) -> None:
     usual.runs += 1
     if run.empty:
         usual.zeros += 1
+        usual.streak += 1
+        usual.longest = max(usual.longest, usual.streak)
     if run.shown:
+        usual.streak = 0
         _push(usual.shown, round(run.shown / max(1, run.answers), 1))
+        if not first:
+            _push(usual.stayed, round(1 - min(run.new, run.shown) / run.shown, 2))
         if run.lengths:
             _push(usual.lengths, int(median(run.lengths)))
         _fill(usual, run)

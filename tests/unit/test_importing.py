@@ -13,7 +13,7 @@ from crawler.app.importing import address_of, read_list
 from crawler.app.kinds import check_blocks
 from crawler.app.packs import chosen, packs
 from crawler.app.setting_up import FILE_NAME
-from crawler.app.source_text import SourceText, add_sources
+from crawler.app.source_text import SourceText, add_sources, unfilled
 from crawler.errors import ConfigError, NotFound
 
 READER = """<?xml version="1.0" encoding="UTF-8"?>
@@ -175,10 +175,26 @@ def test_every_pack_gives_a_config_that_checks(name: str, tmp_path: Path) -> Non
     add_sources(path, chosen([name], ["Ladna Pay"]))
     app = App.load(str(path))
     assert [problem for problem in check_blocks(app) if not problem.warning] == []
-    assert len(app.config.sources) == len(packs()[name].blocks)
-    text = path.read_text(encoding="utf-8")
+    text, pack = path.read_text(encoding="utf-8"), packs()[name]
+    assert len(app.config.sources) == len(pack.blocks) - pack.to_fill == len(pack.blocks) - len(unfilled(text))
     assert "{brand}" not in text and "{tag}" not in text
     assert text.count("not proved") == len(packs()[name].blocks) - packs()[name].proved
+
+
+@pytest.mark.parametrize("name", sorted(name for name, pack in packs().items() if pack.to_fill))
+def test_blocks_to_fill_in_are_whole_once_they_are_awake(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "brands: []\n", FILE_NAME)
+    add_sources(path, chosen([name], ["Ladna Pay"]))
+    text = path.read_text(encoding="utf-8")
+    for line in unfilled(text):
+        number, settings = line.split(": ")
+        block = text.split("\n")[int(number) :][:9]
+        assert block[0].startswith("#  - name: ")
+        assert all(any(part.startswith(f"#    {key}: ") for part in block) for key in settings.split(" and "))
+    path.write_text(re.sub(r"^#", "", text, flags=re.M), encoding="utf-8")
+    app = App.load(str(path))
+    assert [problem for problem in check_blocks(app) if not problem.warning] == []
+    assert len(app.config.sources) == len(packs()[name].blocks)
 
 
 def test_packs_say_when_and_how_they_were_looked_at() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from crawler.app import recordings
 from crawler.app.recordings import selftest, shipped, usual_fields
+from crawler.app.scrubbing import Scrubber
 from crawler.app.source_text import SourceText
 from crawler.model import Document
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 def clean(body: str = "", url: str = "https://api.example/", **headers: str) -> Document:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return recordings._Scrubber([SECRET, "hush-hush-1"]).clean(Document(url, 200, named, body.encode(), NOW))
+    return Scrubber([SECRET, "hush-hush-1"]).clean(Document(url, 200, named, body.encode(), NOW))
 
 
 def test_no_secret_in_any_spelling_is_kept() -> None:
