@@ -53,6 +53,7 @@ class Deciding:
 
     def run(self, decisions: Sequence[Decision]) -> TriageCount:
         mentions = self._mentions([decision.mention_id for decision in decisions])
+        self._lock_joined({decision.join for decision in decisions if decision.join})
         done: set[int] = set()
         for decision in decisions:
             row = mentions.get(decision.mention_id)
@@ -80,6 +81,13 @@ class Deciding:
             .with_for_update(of=t.mentions)
         )
         return {row.id: row for row in self.connection.execute(query)}
+
+    def _lock_joined(self, ids: set[int]) -> None:
+        """In the order of their ids: the decisions come in that of the mentions, and so might another writer's."""
+        if len(ids) > 1:
+            columns = t.tickets.c
+            query = sa.select(columns.id).where(columns.id.in_(sorted(ids))).order_by(columns.id)
+            self.connection.execute(query.with_for_update())
 
     def _one(self, decision: Decision, row: AnyRow) -> None:
         if decision.status == MentionStatus.TICKETED:

@@ -128,7 +128,7 @@ class Mentions(Part):
         columns = t.mentions.c
         ids = [mention.id for mention, _ in rows]
         names = (columns.id, columns.status, columns.post_version, columns.analysed_version, columns.analysis_count)
-        query = sa.select(*names).where(columns.id.in_(ids)).with_for_update()
+        query = sa.select(*names).where(columns.id.in_(ids)).order_by(columns.id).with_for_update()
         current = {row.id: row for row in connection.execute(query)}
         known, given = _known_analyses(connection, ids), _corrected(connection, ids)
         fresh: dict[_Place, dict[str, Any]] = {}
@@ -176,7 +176,7 @@ class Mentions(Part):
         query = sa.select(columns.id, columns.status, columns.analysed_version, columns.reason).where(
             columns.id.in_(ids)
         )
-        rows = connection.execute(query.with_for_update()).all()
+        rows = connection.execute(query.order_by(columns.id).with_for_update()).all()
         changes: Changes = []
         for row in rows:
             update: dict[str, Any] = {"analysed_version": 0} if analyse else {}

@@ -241,8 +241,8 @@ class Outbox(Part):
 
     def _retry(self, connection: Connection, ids: Sequence[int]) -> int:
         columns = t.deliveries.c
-        query = sa.select(columns.id, columns.status).where(columns.id.in_(ids), _retryable()).with_for_update()
-        rows = connection.execute(query).all()
+        query = sa.select(columns.id, columns.status).where(columns.id.in_(ids), _retryable()).order_by(columns.id)
+        rows = connection.execute(query.with_for_update()).all()
         ready = {"status": _PENDING, "not_before": self.now(), "settled_at": None}
         update = sa.update(t.deliveries).where(columns.id.in_([row.id for row in rows]))
         parked = [row for row in rows if row.status == _PARKED]

@@ -137,7 +137,7 @@ class _Hearing:
         query = query.where(*sent, *known, t.tickets.c.key.in_(list(strange)))
         # A ticket that moved house with the rest of them is no double.
         query = query.where(sa.or_(columns.place.is_(None), columns.place == self.place))
-        for row in self.connection.execute(query.with_for_update(of=t.deliveries)).all():
+        for row in self.connection.execute(query.order_by(columns.id).with_for_update(of=t.deliveries)).all():
             told = sa.update(t.deliveries).where(columns.id == row.id)
             self.connection.execute(told.values(twice=True, twice_at=self.part.now()))
             note = f"{self.sink} tells of {strange[row.key]} under our key; ours is {row.remote_id}"

@@ -100,7 +100,7 @@ class Retention(Part):
     def _take_posts(self, connection: Connection, ids: Sequence[int]) -> Expired:
         """One batch. What got a ticket since it was chosen is left alone."""
         columns, links = t.posts.c, t.post_sources.c
-        still = sa.select(columns.id).where(columns.id.in_(ids), ~_needed()).with_for_update()
+        still = sa.select(columns.id).where(columns.id.in_(ids), ~_needed()).order_by(columns.id).with_for_update()
         going = list(connection.execute(still).scalars())
         mentions = connection.execute(
             sa.select(t.mentions.c.id, t.mentions.c.status).where(t.mentions.c.post_id.in_(going)).order_by("id")

@@ -73,7 +73,7 @@ class Settling:
         query = sa.select(*names, columns.twice, columns.twice_at).where(
             columns.id.in_(list(ids)), columns.owner == self.owner, columns.status == _PENDING
         )
-        return {row.id: row for row in self.connection.execute(query.with_for_update())}
+        return {row.id: row for row in self.connection.execute(query.order_by(columns.id).with_for_update())}
 
     def _sent(self, delivery_id: int, remote: Remote) -> dict[str, Any]:
         self._moved(delivery_id, DeliveryStatus.SENT, None)

@@ -81,7 +81,7 @@ class Streams(Part):
     def _take_back(self, connection: Connection, owner: str) -> int:
         columns = t.sources.c
         held = sa.select(columns.id, columns.lease_run, columns.name).where(columns.lease_owner == owner)
-        rows = connection.execute(held.with_for_update()).all()
+        rows = connection.execute(held.order_by(columns.id).with_for_update()).all()
         for row in rows:
             close_lost(self, connection, row.lease_run, "its process died; it is read on")
             free = {"lease_owner": None, "lease_until": None, "lease_run": None, "next_run_at": self.now()}
