@@ -1,6 +1,9 @@
 """Thousands of feeds on hundreds of hosts with mixed answers: requests a second, memory, gaps kept, verdicts right.
 
-`FEEDS=1000 python -m benchmarks feeds` takes fewer. Four feeds share a host; one host of five asks for a Crawl-delay.
+`FEEDS=1000 python -m benchmarks feeds` takes fewer than 10,000. Four feeds share a host, and one host of five asks for
+a Crawl-delay of a second. Of a hundred feeds 22 go wrong: 404, 410, 500, 429 with a short and a long Retry-After, slow,
+moved, dripping and flooding without an end, hung, too big by what they say, a gzip bomb, a circle of redirects, HTML
+instead of a feed, a wall, an empty one, noise, a torn one. In the second round four of a hundred have new posts.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.feed_site import CRAWL_DELAY, VERDICTS, FeedSite, feed_site, way_of
+from benchmarks.feed_site import ALSO, CRAWL_DELAY, VERDICTS, FeedSite, feed_site, way_of
 from benchmarks.memory import MIB, _family
 from benchmarks.row import Row
 from benchmarks.site import host_of
 
 FEEDS_A_HOST = 4
 JITTER = 0.05
+# A host has one run at a time; the server may notice late that the one before has hung up.
+AT_ONCE = 2
 
 
 def run() -> Iterator[Row]:
@@ -49,30 +54,42 @@ def _turn(turn: str, config: Path, served: FeedSite, feeds: int, hosts: int) -> 
     from crawler.app.crawling import crawl
 
     app = App.load(str(config))
-    with _Peak() as peak:
+    with _Peak(served.pid) as peak:
         began, cpu = time.perf_counter(), os.times()
         results = crawl(app).results
         seconds, spent = time.perf_counter() - began, os.times()
+    stored = sum(app.store.glances.posts_by_source().values())
     app.close()
-    log = served.log()
-    busy = sum(spent[:4]) - sum(cpu[:4])
-    asked = sum(log["statuses"].values())
+    log, wrong = served.log(), _wrong(results)
+    asked = log["pages"] + log["robots"]
     yield Row(
         f"{turn} of {feeds} feeds on {hosts} hosts",
-        f"{seconds:.0f} s, {asked / seconds:.0f} requests/s, {1000 * busy / feeds:.0f} ms of CPU a feed",
-        f"answers {dict(sorted(log['statuses'].items()))}",
+        f"{seconds:.0f} s, {asked / seconds:.0f} requests/s",
+        f"{1000 * (sum(spent[:4]) - sum(cpu[:4])) / feeds:.0f} ms of CPU a feed",
     )
-    yield Row(f"memory of that, all processes ({turn})", f"{peak.most // MIB} MiB")
+    yield from _served(turn, log, stored)
+    yield Row(f"memory ({turn})", peak.told())
+    lost = feeds - len({result.source for result in results})
+    yield Row(
+        f"verdicts that are wrong, feeds without one ({turn})",
+        f"{sum(wrong.values())}, {lost}",
+        str(dict(wrong)) if wrong else "",
+        goal="0, 0",
+    )
+
+
+def _served(turn: str, log: dict[str, Any], stored: int) -> Iterator[Row]:
+    """What the server's own log says."""
+    statuses = ", ".join(f"{status}: {count}" for status, count in sorted(log["statuses"].items()))
+    asked = f"{log['pages']} requests for feeds, {log['robots']} for robots.txt, {log['bytes'] / MIB:.1f} MiB"
+    yield Row(f"the server's log ({turn})", asked, statuses)
     yield Row(
         f"least gap on hosts with Crawl-delay {CRAWL_DELAY:g} s ({turn})",
         f"{log['least_gap']:.2f} s of {log['gaps']}" if log["gaps"] else "none",
-        f"at most {log['at_once']} requests at once on a host",
-        goal=f">= {CRAWL_DELAY - JITTER:g} s",
+        f"at most {log['at_once']} at once on a host; {log['early']} came before their Retry-After was over",
+        goal=f">= {CRAWL_DELAY - JITTER:g} s; <= {AT_ONCE}; 0",
     )
-    wrong = _wrong(results)
-    yield Row(
-        f"verdicts that are wrong ({turn})", str(sum(wrong.values())), str(dict(wrong)) if wrong else "", goal="0"
-    )
+    yield Row(f"posts served and not stored ({turn})", str(log["posts"] - stored), f"{log['posts']} served", goal="0")
 
 
 def _wrong(results: Sequence[Any]) -> Counter[str]:
@@ -80,24 +97,34 @@ def _wrong(results: Sequence[Any]) -> Counter[str]:
     found: Counter[str] = Counter()
     for result in results:
         way = way_of(int(result.source.removeprefix("feed-")))
-        if result.verdict.value != VERDICTS[way]:
-            found[f"{way}: {result.verdict.value}"] += 1
+        excused = ALSO.get(way) and ALSO[way] in str(result.error)
+        if result.verdict.value != VERDICTS[way] and not excused:
+            found[f"{way}: {result.verdict.value}: {str(result.error)[:90]}"] += 1
     return found
 
 
 class _Peak:
-    """The most memory (PSS) of this process and its children, looked at every two seconds."""
+    """The most memory (PSS) of this process and of its heaviest child, and of all, looked at every second."""
 
-    def __init__(self) -> None:
-        self.most = 0
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._most: Counter[str] = Counter()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self) -> None:
         from crawler.engine.osproc import pss
 
-        while not self._over.wait(2.0):
-            self.most = max(self.most, pss(_family(os.getpid())))
+        while not self._over.wait(1.0):
+            weights = {pid: pss({pid}) for pid in _family(os.getpid()) - {self._server}}
+            here = weights.get(os.getpid(), 0)
+            heaviest = max((weight for pid, weight in weights.items() if pid != os.getpid()), default=0)
+            for name, weight in (("all", sum(weights.values())), ("parent", here), ("a crawl child", heaviest)):
+                self._most[name] = max(self._most[name], weight)
+
+    def told(self) -> str:
+        """In words."""
+        return ", ".join(f"{name}: {weight // MIB} MiB" for name, weight in self._most.items())
 
     def __enter__(self) -> _Peak:
         self._thread.start()

@@ -30,7 +30,7 @@ def text_of(seed: str, mentioning: bool = False) -> str:
     return " ".join(words)
 
 
-def feed(name: str, number: int, mentioning: bool = False) -> bytes:
+def feed(name: str, number: int, mentioning: bool = False, posts: int = POSTS) -> bytes:
     """One RSS feed of 20 posts."""
     at = datetime(2026, 11, 1, tzinfo=UTC)
     items = "".join(
@@ -39,7 +39,7 @@ def feed(name: str, number: int, mentioning: bool = False) -> bytes:
         f"<dc:creator>автор {i}</dc:creator>"
         f"<pubDate>{(at + timedelta(minutes=i)):%a, %d %b %Y %H:%M:%S} +0000</pubDate>"
         f"<description>{text_of(f'{name}-{number}-{i}', mentioning)}</description></item>"
-        for i in range(POSTS)
+        for i in range(posts)
     )
     head = (
         '<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'

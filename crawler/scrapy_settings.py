@@ -91,6 +91,6 @@ def as_dict(user_agent: str = "", allow_private: Iterable[object] = ()) -> dict[
     """These settings for a crawl child, with the agent and the private networks that the config names."""
     settings = {name: value for name, value in globals().items() if name.isupper()}
     # A child is handed its spider classes; looking for them would load the browser's half into every child.
-    settings["SPIDER_MODULES"] = []
+    settings["SPIDER_MODULES"], settings["SPIDER_LOADER_CLASS"] = [], "scrapy.spiderloader.DummySpiderLoader"
     settings["EGRESS_ALLOW_PRIVATE"] = [str(network) for network in allow_private]
     return settings | ({"USER_AGENT": user_agent} if user_agent else {})

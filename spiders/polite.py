@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
-from scrapy.exceptions import IgnoreRequest, NotConfigured
+from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest, NotConfigured
 from scrapy.http import Request, Response
 from scrapy.http.request import NO_CALLBACK
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEEP_SECONDS = 24 * 3600.0
 KEEP_SITES = 4096
+MUTE_SECONDS = 60.0
 ROBOTS_BYTES = 500 * 1024
 SHORT_WAIT = 15.0
 # How long a run waits where an API counts requests and says when it counts anew.
@@ -56,12 +57,14 @@ class Rules:
 
 _KNOWN: dict[str, Rules] = {}
 _LAST: dict[str, float] = {}
+# Sites that kept us waiting for nothing, until when: their other sources need not wait as long, one after the other.
+_MUTE: dict[str, float] = {}
 
 
 def forget_robots() -> None:
     """Forgets every robots.txt read by this process, and when its site was asked last."""
-    _KNOWN.clear()
-    _LAST.clear()
+    for known in (_KNOWN, _LAST, _MUTE):
+        known.clear()
 
 
 def retry_after(response: Response, now: float | None = None) -> float | None:
@@ -85,6 +88,8 @@ class Robots:
         self.agent = str(crawler.settings.get("ROBOTSTXT_USER_AGENT") or crawler.settings["USER_AGENT"])
         self._asking: dict[str, asyncio.Task[Rules]] = {}
         self._begun: set[str] = set()
+        # Another process may have asked the site just before: whoever made the crawler says when.
+        self._before = float(getattr(crawler, "last_asked", -math.inf))
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Robots:
@@ -115,8 +120,7 @@ class Robots:
         if request.meta.get("dont_obey_robotstxt"):
             return
         _LAST[_site_of(request)] = time.monotonic()
-        while len(_LAST) > KEEP_SITES:
-            del _LAST[next(iter(_LAST))]
+        _keep_few(_LAST)
 
     async def _after_others(self, request: Request, delay: float) -> None:
         """The delay stands between runs too: many sources of one site are not asked one right after the other."""
@@ -124,7 +128,7 @@ class Robots:
         if site in self._begun:
             return
         self._begun.add(site)
-        wait = _LAST.get(site, -math.inf) + delay - time.monotonic()
+        wait = _LAST.get(site, self._before) + delay - time.monotonic()
         if wait > 0:
             await asyncio.sleep(min(wait, LONG_WAIT))
 
@@ -133,6 +137,8 @@ class Robots:
         known = _KNOWN.get(site)
         if known and known.until > time.monotonic():
             return known
+        if (until := _MUTE.get(site, 0.0)) > time.monotonic():
+            raise DownloadTimeoutError(f"robots.txt did not come; asked again in {until - time.monotonic():.0f} s")
         if site not in self._asking:
             self._asking[site] = asyncio.ensure_future(self._ask(site))
         return await self._asking[site]
@@ -146,7 +152,12 @@ class Robots:
         )
         engine = self.crawler.engine
         assert engine is not None
-        response = await engine.download_async(request)
+        try:
+            response = await engine.download_async(request)
+        except DownloadTimeoutError:
+            _keep_few(_MUTE)
+            _MUTE[site] = time.monotonic() + MUTE_SECONDS
+            raise
         rules = _read(response)
         if not rules.why:
             if len(_KNOWN) >= KEEP_SITES:
@@ -167,6 +178,11 @@ class Robots:
         if slot := downloader.slots.get(key):
             # lastseen 0: the delay stands between pages, not between robots.txt and the first page.
             slot.delay, slot.jitter, slot.concurrency, slot.lastseen = delay, 0.0, 1, 0
+
+
+def _keep_few(sites: dict[str, float]) -> None:
+    while len(sites) > KEEP_SITES:
+        del sites[next(iter(sites))]
 
 
 def _site_of(request: Request) -> str:
@@ -198,8 +214,19 @@ class PoliteRetry(RetryMiddleware):
         again = self._retry(request, f"asked to wait {wait:.0f} s")
         if again is None:
             return response
+        self._hold(request, wait)
         await asyncio.sleep(wait)
         return again
+
+    def _hold(self, request: Request, wait: float) -> None:
+        """The site asked all of us to wait: also what stands in the downloader's queue already."""
+        hold(request.url, wait)
+        engine = self.crawler.engine
+        assert engine is not None
+        downloader = cast("Any", engine.downloader)
+        if slot := downloader.slots.get(downloader.get_slot_key(request)):
+            # Without any delay the queue is not looked at by the clock.
+            slot.delay, slot.lastseen = max(slot.delay, 0.01), max(slot.lastseen, time.monotonic() + wait)
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ Message = tuple[Any, ...]
 _CONTEXT = multiprocessing.get_context("spawn")
 _LONGEST = 2000
 _TRIM_SECONDS = 5.0
+_QUIET = 1.0
+# However crowded the machine is, a child that hangs is found out in five times the silence it may keep.
+_MOST_STARVED = 0.8
 
 
 class Channel:
@@ -147,6 +150,7 @@ class Child:
         self.beaten = False
         self.silent = 0.0
         self.reported = 0
+        self._waited: float | None = None
         self.complaint: str | None = None
 
     @property
@@ -192,6 +196,16 @@ class Child:
             self.beaten, self.reported = True, message[2]
         elif message[0] == "broken":
             self.complaint = message[1]
+
+    def starved(self, passed: float) -> float:
+        """Which share of the last `passed` seconds the process stood in line for a processor: 0 to `_MOST_STARVED`."""
+        if self.silent < _QUIET:
+            self._waited = None
+            return 0.0
+        before, self._waited = self._waited, osproc.waited(self.pid)
+        if before is None or passed <= 0:
+            return 0.0
+        return min(_MOST_STARVED, max(0.0, self._waited - before) / passed)
 
     def rss(self) -> int:
         """Resident bytes: measured from outside where that can be done, so that a hung child is weighed too."""

@@ -91,6 +91,16 @@ def rss(pid: int | None = None) -> int:
         return 0
 
 
+def waited(pid: int) -> float:
+    """Seconds that the threads of a process, added up, have stood in line for a processor; 0 where nobody counts."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in os.scandir(_PROC / str(pid) / "task"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                total += int((_PROC / str(pid) / "task" / task.name / "schedstat").read_bytes().split()[1])
+    return total / 1e9
+
+
 def pss(pids: Iterable[int]) -> int:
     """Proportional memory in bytes of many processes: pages that they share are counted once."""
     return sum(_pss(pid) for pid in pids)

@@ -230,7 +230,7 @@ class CrawlCrew:
         job.started, job.starts = None, job.starts + 1
         worker.jobs[job.run_id] = job
         worker.given += 1
-        worker.child.say("run", job.run_id)
+        worker.child.say("run", job.run_id, job.starts > 1)
 
     def _dismiss(self, worker: _Worker) -> None:
         worker.leaving = True
@@ -289,7 +289,8 @@ class CrawlCrew:
         self._weighed = now if weigh else self._weighed
         for worker in list(self._workers):
             # Time in which we ourselves slept or were stopped is not the child's silence.
-            worker.child.silent += min(passed, _NAP)
+            # Neither is time in which it stood in line for a processor.
+            worker.child.silent += min(passed, _NAP) * (1.0 - worker.child.starved(passed))
             self._judge_one(worker, now, weigh)
 
     def _judge_one(self, worker: _Worker, now: float, weigh: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,8 @@ class _Running:
     intake: Intake | None = None
     crawler: Crawler | None = None
     begun: float = field(default_factory=time.monotonic)
+    # When the site was asked last, as far as the database knows; a run that took a child down asked just now.
+    asked: float = -math.inf
 
     @property
     def lost(self) -> bool:
@@ -75,6 +78,8 @@ class _Host:
 
     def __init__(self, channel: Channel, tools: Tools, settings: Settings) -> None:
         self.channel, self.tools, self.settings = channel, tools, settings
+        # One for all runs: making it looks through settings and loaders, which costs as much as reading a feed.
+        self._runner = AsyncCrawlerRunner(settings)
         self.broken: BaseException | None = None
         self._running: dict[int, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,7 +106,7 @@ class _Host:
     def _obey(self) -> None:
         for what, *rest in self.channel.commands():
             if what == "run":
-                task = asyncio.ensure_future(self._crawl(rest[0]))
+                task = asyncio.ensure_future(self._crawl(*rest))
                 self._tasks.add(task)
                 task.add_done_callback(self._ended)
             elif what == "stop":
@@ -137,11 +142,12 @@ class _Host:
 
     # one run
 
-    async def _crawl(self, run_id: int) -> None:
+    async def _crawl(self, run_id: int, again: bool = False) -> None:
         running = self._running[run_id] = _Running()
         self.channel.started(run_id)
         try:
-            running.run = await asyncio.to_thread(self.tools.store.runs.get, run_id)
+            running.run, ago = await asyncio.to_thread(self._begin, run_id)
+            running.asked = time.monotonic() - (0.0 if again else ago)
             verdict, error = await self._fetched(running)
             await self._finish(running, verdict, error)
         except LeaseLost:
@@ -155,6 +161,10 @@ class _Host:
             self._running.pop(run_id)
             self.channel.done(run_id)
 
+    def _begin(self, run_id: int) -> tuple[Run, float]:
+        run = self.tools.store.runs.get(run_id)
+        return run, self.tools.store.runs.since_asked(run)
+
     async def _fetched(self, running: _Running) -> tuple[Verdict, str | None]:
         """Crawl one run to its end and judge it. Mistakes in its settings are its verdict, not a broken child."""
         assert running.run is not None
@@ -163,10 +173,10 @@ class _Host:
         try:
             spider_class, source = self.tools.spider(run)
             crawler = running.crawler = await self._crawler(spider_class, running.intake)
-            await AsyncCrawlerRunner(self.settings).crawl(crawler, source=source)
+            crawler.last_asked = running.asked  # type: ignore[attr-defined]
+            await self._runner.crawl(crawler, source=source)
         except CrawlerError as error:
             return Verdict.FAILED, str(error)
-        await asyncio.to_thread(running.intake.flush)
         return judged(running.intake, crawler.stats.get_stats() if crawler.stats else {})
 
     async def _crawler(self, spider_class: Any, intake: Intake) -> Crawler:
@@ -206,16 +216,19 @@ class _Host:
         assert running.run is not None
         if running.lost:
             raise LeaseLost(f"run {running.run.id} of {running.run.source.name} was taken over")
+        await asyncio.to_thread(self._write_end, running, running.run, verdict, error)
+
+    def _write_end(self, running: _Running, run: Run, verdict: Verdict, error: str | None) -> None:
+        """What is left to be told to the database, in one thread's turn."""
         seconds = time.monotonic() - running.begun
         if running.intake is not None:
-            verdict, error = await asyncio.to_thread(
-                told, self.tools.store, running.run, running.intake, verdict, error
-            )
-        wait = getattr(running.crawler.spider, "retry_after", None) if running.crawler else None
-        fresh = getattr(running.crawler.spider, "freshness", None) if running.crawler else None
-        due = self.tools.next_run_at(running.run, verdict, wait, fresh)
+            running.intake.flush()
+            verdict, error = told(self.tools.store, run, running.intake, verdict, error)
+        spider = running.crawler.spider if running.crawler else None
+        wait, fresh = getattr(spider, "retry_after", None), getattr(spider, "freshness", None)
+        due = self.tools.next_run_at(run, verdict, wait, fresh)
         kill_point("before_finish")
-        await asyncio.to_thread(self.tools.store.runs.finish, running.run, verdict, error, seconds, due)
+        self.tools.store.runs.finish(run, verdict, error, seconds, due)
 
 
 def _after_fetch(**_: Any) -> None:

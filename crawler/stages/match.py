@@ -48,7 +48,7 @@ def find(matcher: Matcher, stored: StoredPost, kinds: Mapping[str, str] | None =
 
 def kinds_of(store: Store) -> dict[str, str]:
     """Source kinds by the name of the source."""
-    return {state.name: state.kind for state in store.sources.all(retired=True)}
+    return store.sources.kinds()
 
 
 def look(

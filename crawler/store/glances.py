@@ -34,14 +34,21 @@ class Glances(Part):
     """Reads only."""
 
     def due(self, at: datetime) -> list[SourceState]:
-        """Sources whose time has come and that nobody crawls, the longest waiting first."""
+        """Sources whose time has come and that nobody crawls, the longest waiting first, one a domain and kind.
+
+        A domain has one run at a time: a host with thousands of sources, or one that hangs, is in nobody's way here.
+        """
         columns = t.sources.c
         free = sa.or_(columns.lease_until.is_(None), columns.lease_until <= at)
-        query = sa.select(t.sources).where(
-            columns.retired_at.is_(None), columns.paused.is_(sa.false()), columns.next_run_at <= at, free
-        )
+        due = (columns.retired_at.is_(None), columns.paused.is_(sa.false()), columns.next_run_at <= at, free)
+        order = (columns.next_run_at, columns.id)
+        alone = sa.literal("source:") + sa.cast(columns.id, sa.String)
+        shared = sa.case((columns.domain == "", alone), else_=columns.domain)
+        place = sa.func.row_number().over(partition_by=(shared, columns.kind), order_by=order).label("place")
+        first = sa.select(columns.id, place).where(*due).subquery()
+        query = sa.select(t.sources).join(first, first.c.id == columns.id).where(first.c.place == 1)
         with self.db.read() as connection:
-            return [state_of(row) for row in connection.execute(query.order_by(columns.next_run_at).limit(500))]
+            return [state_of(row) for row in connection.execute(query.order_by(*order).limit(500))]
 
     def posts_by_source(self) -> dict[str, int]:
         """Source name -> posts that it has shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,13 +16,14 @@ from crawler.store import events
 from crawler.store import tables as t
 from crawler.store.events import Part
 from crawler.store.pace import learn
-from crawler.store.sources import SourceState, close_lost, source_of
+from crawler.store.sources import SourceState, close_lost, no_source, source_of
 from crawler.store.types import AnyRow, tidy
 
 _GOOD = frozenset({Verdict.OK, Verdict.EMPTY})
 # The usual gap follows new habits slowly: three quarters of what it was.
 _OLD_SHARE = 0.75
 REDO_SLOT = "redo:"
+_FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None, "lease_run": None}
 
 
 def lease_lost(run: Run) -> LeaseLost:
@@ -40,6 +42,14 @@ class Runs(Part):
                 raise NotFound(f"there is no run {run_id}")
             row = connection.execute(sa.select(t.sources).where(t.sources.c.id == found.source_id)).one()
             return Run(run_id, source_of(connection, row), found.slot, found.owner, found.epoch)
+
+    def since_asked(self, run: Run) -> float:
+        """Seconds since a run of any source of the same domain ended; infinite when none has."""
+        mine, others = t.sources.c, t.sources.alias("others").c
+        query = sa.select(sa.func.max(others.last_run_at)).where(mine.id == run.source.id, others.domain == mine.domain)
+        with self.db.read() as connection:
+            at = connection.execute(query).scalar()
+        return math.inf if at is None else max(0.0, (self.now() - at).total_seconds())
 
     def result(self, run_id: int) -> CrawlResult:
         """What the run came to so far. Raises NotFound."""
@@ -90,7 +100,7 @@ class Runs(Part):
         def work(connection: Connection) -> Run:
             row = connection.execute(sa.select(t.sources).where(t.sources.c.name == source_name)).first()
             if row is None:
-                raise NotFound(f"no source is named {source_name!r}: `mention-crawler sources list` shows them")
+                raise no_source(source_name)
             unfinished = sa.select(t.runs.c.id).where(
                 t.runs.c.source_id == row.id, t.runs.c.kind == "redo", t.runs.c.ended_at.is_(None)
             )
@@ -146,13 +156,12 @@ class Runs(Part):
         if run.new and not before.schedule.get("stream"):
             values |= {"last_new_at": now, "usual_gap_seconds": _gap(before, now)}
         connection.execute(sa.update(t.sources).where(columns.id == run.source_id).values(values))
-        self._free(connection, run.id)
+        free = sa.update(t.sources).where(columns.id == run.source_id, columns.lease_run == run.id)
+        connection.execute(free.values(_FREE))
 
-    def _free(self, connection: Connection, run_id: int, due: datetime | None = None) -> None:
-        free: dict[str, Any] = {"lease_owner": None, "lease_until": None, "lease_run": None}
-        if due is not None:
-            free["next_run_at"] = due
-        connection.execute(sa.update(t.sources).where(t.sources.c.lease_run == run_id).values(free))
+    def _free(self, connection: Connection, run_id: int, due: datetime) -> None:
+        update = sa.update(t.sources).where(t.sources.c.lease_run == run_id)
+        connection.execute(update.values(_FREE | {"next_run_at": due}))
 
     def _abandoned(self, connection: Connection, now: datetime) -> list[Run]:
         columns = t.sources.c

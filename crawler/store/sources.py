@@ -14,6 +14,7 @@ from crawler.errors import NotFound
 from crawler.model import Run, Source
 from crawler.store import events
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.types import AnyRow
 
@@ -76,6 +77,11 @@ def validators_of(connection: Connection, source_id: int) -> dict[str, dict[str,
     return found
 
 
+def no_source(name: str) -> NotFound:
+    """The error for a name that no source has."""
+    return NotFound(f"no source is named {name!r}: `mention-crawler sources list` shows them")
+
+
 def source_of(connection: Connection, row: AnyRow) -> Source:
     """The Source that a spider gets: settings are the raw JSON, not yet a `Settings` object."""
     return Source(
@@ -100,13 +106,19 @@ class Sources(Part):
         with self.db.read() as connection:
             return [state_of(row) for row in connection.execute(query)]
 
+    def kinds(self) -> dict[str, str]:
+        """Source kinds by the name of the source, retired ones too."""
+        with self.db.read() as connection:
+            rows = connection.execute(sa.select(t.sources.c.name, t.sources.c.kind))
+            return {str(name): str(kind) for name, kind in rows}
+
     def get(self, name: str) -> SourceState:
         """One source by name, retired ones too. Raises NotFound."""
         query = sa.select(t.sources).where(t.sources.c.name == name)
         with self.db.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise NotFound(f"no source is named {name!r}: `mention-crawler sources list` shows them")
+            raise no_source(name)
         return state_of(row)
 
     def pause(self, name: str) -> None:
@@ -139,8 +151,7 @@ class Sources(Part):
         asks) only when due. One live run a domain, beside any number of streams (`beside`: these are streams). A slot
         that already ran is not run again; one whose process died is. Raises NotFound for an unknown name.
         """
-        for name in names or ():
-            self.get(name)
+        self._demand(names or ())
         by_hand = names is not None and slot is None
         make = _by_hand if by_hand else slot or _at_due
         return self.db.transact(
@@ -160,6 +171,15 @@ class Sources(Part):
             .returning(columns.lease_run)
         )
         return sorted(int(row[0]) for row in connection.execute(update))
+
+    def _demand(self, names: Sequence[str]) -> None:
+        columns, found = t.sources.c, set[str]()
+        with self.db.read() as connection:
+            for some in chunks(names):
+                found.update(connection.execute(sa.select(columns.name).where(columns.name.in_(some))).scalars())
+        for name in names:
+            if name not in found:
+                raise no_source(name)
 
     def _set_paused(self, name: str, paused: bool) -> None:
         state = self.get(name)

@@ -53,3 +53,14 @@ def test_the_delay_stands_after_an_answer_that_was_not_taken(site: RoughSite) ->
     first, second = run(*({"kind": "feed", "settings": {"url": site.url + path}} for path in ("/huge", "/next")))
     assert (first["verdict"], second["verdict"]) == ("too_big", "empty")
     assert min(later - earlier for earlier, later in pairwise(log)) >= 0.95
+
+
+def test_a_site_that_keeps_us_waiting_does_so_once(site: RoughSite) -> None:
+    """Its other sources do not wait as long for the same robots.txt, one after the other."""
+    site.routes["/robots.txt"] = lambda request: time.sleep(5)
+    jobs = [{"kind": "feed", "settings": {"url": site.url + path}} for path in ("/a", "/b", "/c")]
+    told = run(*(job | {"scrapy": {"DOWNLOAD_TIMEOUT": 1}} for job in jobs))
+    assert [one["verdict"] for one in told] == ["failed"] * 3
+    assert all("no complete answer in time" in one["error"] for one in told)
+    assert site.asked["/robots.txt"] == 1
+    assert not site.asked["/a"] + site.asked["/b"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from crawler.engine import osproc
+from crawler.engine.child import Child, Start
 from crawler.engine.processes import MIB, CrawlCrew, Limits
 
 pytestmark = pytest.mark.process
@@ -344,3 +346,44 @@ def test_a_system_without_proc_still_crawls(
     until(crew, 15)
     assert sorted(log.finished) == [1, 2]
     assert list(log.failed) == [13]
+
+
+def busy(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+@pytest.mark.skipif(not osproc.LINUX, reason="only Linux counts it")
+def test_time_in_line_for_a_processor_is_known() -> None:
+    """Three processes on one processor: each stands in line most of the time."""
+    context = multiprocessing.get_context("fork")
+    crowd = [context.Process(target=busy, args=(5.0,), daemon=True) for _ in range(3)]
+    for process in crowd:
+        process.start()
+        os.sched_setaffinity(process.pid or 0, {min(os.sched_getaffinity(0))})
+    before = sum(osproc.waited(process.pid or 0) for process in crowd)
+    time.sleep(0.6)
+    after = sum(osproc.waited(process.pid or 0) for process in crowd)
+    for process in crowd:
+        process.kill()
+        process.join()
+    assert after - before > 0.3
+    assert osproc.waited(2**22 + 1) == 0.0
+
+
+@pytest.mark.parametrize(("stood", "share"), [(0.0, 0.0), (0.1, 0.4), (5.0, 0.8)])
+def test_a_child_in_line_for_a_processor_is_not_silent(
+    stood: float, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = iter([10.0, 10.0 + stood])
+    monkeypatch.setattr(osproc, "waited", lambda pid: next(waited))
+    child = Child(busy, (0.0,), Start("toy", "toy-marker"))
+    try:
+        assert child.starved(0.25) == 0.0
+        child.silent = 2.0
+        assert child.starved(0.25) == 0.0
+        assert child.starved(0.25) == pytest.approx(share)
+    finally:
+        child.kill()
+        child.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 import pytest
@@ -179,3 +180,39 @@ def test_a_retired_source_is_never_claimed(world: World) -> None:
     world.sync()
     world.store.config.sync("d2", "", [brand()], [source("a")])
     assert names(world, "a", "b") == ["a"]
+
+
+def test_a_host_with_many_sources_hides_nobody(world: World) -> None:
+    """The others stand behind hundreds of one domain that wait longer."""
+    many = [source(f"many-{number}", "many.example") for number in range(520)]
+    world.sync(*many, source("other"), source("third"))
+    for name in ("other", "third"):
+        world.store.sources.set_next(world.store.sources.get(name).id, START)
+    world.clock.tick(60)
+    due = [state.name for state in world.store.glances.due(world.clock())]
+    assert len(due) == 3
+    assert {"other", "third"} < set(due)
+
+
+def test_of_one_domain_each_kind_is_due(world: World) -> None:
+    """What can not be crawled just now, such as a page for the browser, does not stand before the rest."""
+    world.sync(source("a", "same.example"), source("b", "same.example", kind="page"), source("c", "same.example"))
+    world.store.sources.set_next(world.store.sources.get("c").id, START - timedelta(hours=1))
+    assert [state.name for state in world.store.glances.due(START)] == ["c", "b"]
+
+
+def test_when_a_site_was_asked_last(world: World) -> None:
+    world.sync(source("a", "same.example"), source("b", "same.example"), source("c"))
+    assert world.store.runs.since_asked(world.run("a")) == math.inf
+    (run,) = world.store.runs.abandoned(world.clock.tick(61))
+    world.store.runs.finish(world.run("a"), Verdict.OK, None, 1.0, START)
+    world.clock.tick(7)
+    assert run.source.name == "a"
+    assert world.store.runs.since_asked(world.run("b")) == 7.0
+    assert world.store.runs.since_asked(world.run("c")) == math.inf
+
+
+def test_kinds_of_all_sources(world: World) -> None:
+    world.sync(source("a"), source("b", kind="page"))
+    world.sync(source("a"), digest="d2")
+    assert world.store.sources.kinds() == {"a": "feed", "b": "page"}
