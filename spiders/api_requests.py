@@ -105,15 +105,15 @@ def request_of(settings: ApiSettings, values: Values, route: Route | None = None
     # Another way, such as a feed, may know no pages: its first one goes without a number.
     if paging.param and at is not None and (route is None or at not in (paging.first, 0)):
         url = with_parameter(url, paging.param, at)
-    if settings.method == "GET" or route is not None:
+    if settings.method == "GET" if route is None else route.body is None:
         return Request(url, headers=headers)
-    if settings.form is not None:
+    if settings.form is not None and route is None:
         opened = {name: _opened(value) for name, value in settings.form.items()}
         said = [(name, _plain(value)) for name, value in filled(opened, values).items()]
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         return Request(url, method="POST", headers=headers, body=urlencode(said, errors="replace"))
     headers["Content-Type"] = "application/json"
-    return Request(url, method="POST", headers=headers, body=json.dumps(filled(settings.body or {}, values)))
+    return Request(url, method="POST", headers=headers, body=json.dumps(filled(where.body or {}, values)))
 
 
 def _opened(value: Any) -> Any:

@@ -112,6 +112,7 @@ class Route(plugins.Settings):
 
     path: str = Field(description="Address.", examples=["/comments/feed/"])
     query: dict[str, Scalar | None] = Field({}, description="Query parameters.")
+    body: dict[str, Any] | None = Field(None, description="Body of a POST, sent as JSON; without it the way is a GET.")
     when: JsonPath | None = Field(None, description="False in the answer of `ask` where this way is closed.")
 
 
@@ -222,7 +223,7 @@ class ApiSettings(SourceSettings):
 
     def _templates(self) -> list[tuple[str, str]]:
         found = [("path", self.path), *((f"otherwise {n}", route.path) for n, route in enumerate(self.otherwise, 1))]
-        found += [("body", text) for text in _texts(self.body)]
+        found += [("body", text) for route in (self, *self.otherwise) for text in _texts(route.body)]
         for place, query in (("query", self.query), *(("otherwise", route.query) for route in self.otherwise)):
             found += [(f"{place}.{name}", text) for name, value in query.items() for text in _texts(value)]
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from crawler.config.values import Seconds
 from crawler.model import Post, Source, Verdict
 from crawler.text import canonical_url
 from spiders import vanished
-from spiders.base import MOST_POSTS, Reading, SourceSettings, SourceSpider
+from spiders.apart import ApartSpider
+from spiders.base import MOST_POSTS, Reading, SourceSettings
 from spiders.dates import Dates
 from spiders.forum_engines import BY_NAME, DELETED_CLASS, DELETED_WORDS, ENGINES, Engine
 from spiders.forum_walk import ThreadWalk, is_sticky, stamp_of
@@ -30,12 +30,9 @@ from spiders.said import COMMENTS, POSTINGS, REVIEWS, Speakers
 from spiders.selecting import picker
 from spiders.verdicts import Finding
 
-logger = logging.getLogger(__name__)
-
 LOOK_AT = 300_000
 KEEP_THREADS = 500
 KEEP_RESTS, RESTS = 50, 3
-# A thread that asks for a log-in is tried again a day later, or when it moves.
 SHUT = timedelta(days=1)
 _REST = "rest "
 _LOG_IN = "a log-in page"
@@ -67,7 +64,7 @@ class ForumSettings(SourceSettings):
     )
 
 
-class ForumSpider(SourceSpider):
+class ForumSpider(ApartSpider):
     """Reads forums of the known programs: quotes left out, the last pages of a thread first."""
 
     kind = "forum"
@@ -80,7 +77,6 @@ class ForumSpider(SourceSpider):
     def __init__(self, source: Source, **kwargs: Any) -> None:
         super().__init__(source, **kwargs)
         self._tree: tuple[Response, Element, Engine | None] | None = None
-        self._open, self._shut = 0, list[Finding]()
 
     def posts(self, response: Response) -> Iterable[Post]:
         """Posts of a thread's page, the last one first; without a known program what the page says for machines."""
@@ -100,7 +96,7 @@ class ForumSpider(SourceSpider):
         known = self.cursor_.get("_known", {}).get(place.thread or "", "")
         if known and (place.alone or vanished.in_order(made)):
             shown = [number for item in items if (number := place.number(item))]
-            for number in vanished.gone(known, shown):
+            for number in vanished.gone(known, shown, ends=place.ends):
                 yield place.gone(number)
 
     def _for_machines(self, response: Response, root: Element, engine: Engine | None) -> Iterable[Post]:
@@ -153,14 +149,14 @@ class ForumSpider(SourceSpider):
     def _next_cursor(self, response: Response, reading: Reading) -> dict[str, Any] | None:
         walk = self._walk(response)
         assert isinstance(walk, ThreadWalk)
-        walk.full = len(self._visited) >= self._most_requests
+        onward = next((request.url for request in reading.requests if request.meta.get("paging")), None)
+        walk.full, walk.asked = len(self._visited) >= self._most_requests, onward in self._visited
         moved = super()._next_cursor(response, reading)
         if not reading.posts:
             return self._of_list(response, reading, moved)
         if any(request.meta.get("at_last") and "chain" in request.meta for request in reading.requests):
             walk.skip()
             return moved
-        onward = next((request.url for request in reading.requests if request.meta.get("paging")), None)
         places = self._places(self._chain(response), walk, onward)
         return {**(moved or self.cursor_), **places} if places else moved
 
@@ -178,32 +174,12 @@ class ForumSpider(SourceSpider):
             rest.pop(key, None)
         return {"_until": _last(until, KEEP_THREADS), "_rest": _last(rest, KEEP_RESTS)}
 
-    async def _taken(self, response: Response) -> list[Request]:
-        before = len(self._tally.findings)
-        wanted = await super()._taken(response)
-        if "deeper" in response.meta:
-            self._set_aside(response, before)
-        return wanted
-
-    def _set_aside(self, response: Response, before: int) -> None:
-        """A thread that is shut or gone says nothing of the forum, as long as others are open."""
-        said = self._tally.findings[before:]
-        shut = [one for one in said if one.verdict is Verdict.BLOCKED or response.status in (403, 404, 410)]
-        self._tally.findings[before:] = [one for one in said if one not in shut]
-        self._shut += shut
-        self._open += not said
+    def _keep_out(self, response: Response, shut: list[Finding]) -> None:
+        """A thread that asks for a log-in is asked for again when it moves, or a day later."""
         if any(_LOG_IN in one.why for one in shut):
             key, stamp = response.meta["deeper"]
             walled = {**self.cursor_.get("_walled", {}), key: [stamp, (self.now(response) + SHUT).isoformat()]}
             self.cursor_ = {**self.cursor_, "_walled": _last(walled, KEEP_THREADS)}
-
-    async def closed(self, reason: str) -> None:
-        """Where no more threads were open than shut, it is the forum that is shut."""
-        if len(self._shut) >= max(self._open, 1):
-            self._tally.findings += self._shut
-        elif self._shut:
-            logger.info("%s: %d threads are shut: %s", self.source.name, len(self._shut), self._shut[0].why)
-        await super().closed(reason)
 
     # ---- lists of threads ------------------------------------------------------------------------------------------
 
@@ -251,25 +227,29 @@ class ForumSpider(SourceSpider):
         return list(found.values())
 
     def _of_list(self, response: Response, reading: Reading, moved: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Remembers on which page a run had to leave threads that moved, so that the next one comes as far."""
+        """Remembers how far down a list threads moved, until a run finds them read: a request may fail.
+
+        The first run leaves older threads to the past where it may read no more of them.
+        """
         root, engine = self._page(response)
         rows = picker(engine.row).all(root) if engine else []
-        if not rows or engine is None or not self.source.cursor.get("_threads"):
+        if not rows or engine is None:
             return moved
-        into = [request for request in reading.requests if "deeper" in request.meta]
-        wanted = [row for row in self._rows(response, root, engine, rows) if row.moved]
-        room = self._most_requests - len(self._visited)
-        cut = len(into) < len(wanted) or len(reading.requests) > room
-        chain, page = self._chain(response), int(response.meta.get("list_page", 1))
-        lists = {name: at for name, at in self.cursor_.get("_lists", {}).items() if name != chain or not cut}
+        known, chain = self.cursor_.get("_lists", {}), self._chain(response)
+        page, wanted = int(response.meta.get("list_page", 1)), self._rows(response, root, engine, rows)
+        into = sum("deeper" in request.meta for request in reading.requests)
+        cut = into < sum(row.moved for row in wanted) or len(reading.requests) > self._most_requests - len(
+            self._visited
+        )
         onward = any(request.meta.get("paging") for request in reading.requests)
-        if cut and self._goes_on(response, root, engine, rows):
-            lists[chain] = max(page, self.cursor_.get("_lists", {}).get(chain, 0))
-        elif not onward:
-            lists.pop(chain, None)
-        if lists == self.cursor_.get("_lists", {}):
-            return moved
-        return {**(moved or self.cursor_), "_lists": _last(lists, KEEP_RESTS)}
+        owed = page + onward if onward or cut or (page > 1 and into) else 0
+        if cut and not self.source.cursor.get("_threads"):
+            owed = 0
+        if owed <= 1:
+            lists = {name: at for name, at in known.items() if name != chain}
+        else:
+            lists = {**known, chain: max(owed, known.get(chain, 0)) if cut else owed}
+        return moved if lists == known else {**(moved or self.cursor_), "_lists": _last(lists, KEEP_RESTS)}
 
     @staticmethod
     def _boards(response: Response, root: Element, engine: Engine) -> Iterator[Request]:
@@ -303,9 +283,10 @@ class ForumSpider(SourceSpider):
         known: Mapping[str, str] = self.cursor_.get("_known", {})
         begins = not picker(engine.previous).values(root)
         for thread in dict.fromkeys(str(post.thread) for post in shown):
-            here = [post for post in reversed(shown) if post.thread == thread and not post.deleted]
-            numbers = [int(str(post.platform_id).removeprefix("post-")) for post in here]
-            known = vanished.learned(known, thread, numbers, begins=begins)
+            here = [post for post in reversed(shown) if post.thread == thread]
+            numbers = [int(str(post.platform_id).removeprefix("post-")) for post in here if not post.deleted]
+            gone = [int(str(post.platform_id).removeprefix("post-")) for post in here if post.deleted]
+            known = vanished.learned(known, thread, numbers, gone=gone, begins=begins)
         return {"_known": dict(known)}
 
     def _page(self, response: Response) -> tuple[Element, Engine | None]:
@@ -339,8 +320,10 @@ class _Place:
         number = next((hit for said in (url, canonical) if (hit := re.search(engine.thread_id, said))), None)
         self.thread = f"thread-{number[1]}" if number else canonical_url(canonical or url)
         self.begins = not picker(engine.previous).values(root)
-        # Whether the thread has no other page: then what is missing went nowhere else.
-        self.alone = self.begins and not picker(engine.last).values(root)
+        # Whether the thread ends here, or has no other page at all: then what is missing went nowhere else.
+        further = any(_page_of(link) > _page_of(url) for link in picker(engine.last).values(root))
+        self.ends = not further and not picker(engine.following).values(root)
+        self.alone = self.begins and self.ends
         self.title = picker(engine.title).value(root)
 
     def number(self, item: Element) -> int | None:

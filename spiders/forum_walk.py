@@ -18,7 +18,7 @@ LAST = 3
 # How often a thread was looked at says nothing of its posts, and changes all the time.
 _LOOKS = r"(?:views?|просмотр\w*|перегляд\w*|aufrufe|hits|zugriffe|vues|visitas|vistas|wyświetle\w*|odsłon\w*)"
 _HOW_MANY = r"[\d.,\u00a0 ]{1,14}[KkMmКкТт]?"
-_VIEWS = re.compile(rf"{_HOW_MANY}\s{{0,3}}{_LOOKS}\b|\b{_LOOKS}\s{{0,3}}:\s{{0,3}}{_HOW_MANY}", re.I)
+_VIEWS = re.compile(rf"\b{_LOOKS}\s{{0,3}}:\s{{0,3}}{_HOW_MANY}|{_HOW_MANY}{_LOOKS}\b", re.I)
 _STICKY = re.compile(r"(?:^|[\s_-])(?:sticky|stickybg\d?|pinned|announce(?:ment)?|thumb-?tack)(?:[\s_-]|$)", re.I)
 _HIDDEN = re.compile(r"(?:^|\s)(?:hide|hidden|d-none|collapse)(?:\s|$)")
 
@@ -34,8 +34,9 @@ class ThreadWalk(Walk):
 
     until: datetime | None = None
     overlap: float = 0.0
-    # The run may ask for no further page.
+    # The run may ask for no further page; it has asked for the next one already.
     full: bool = False
+    asked: bool = False
     newest: datetime | None = None
     oldest: datetime | None = None
     mixed: bool = False
@@ -51,7 +52,7 @@ class ThreadWalk(Walk):
         self.newest = max([*dates, *([self.newest] if self.newest else [])], default=None)
         self.oldest = min(dates, default=self.oldest)
         tired = self.barren >= BARREN_PAGES - 1 and not self.state.get("open") and not self.mixed
-        self.done = not goes_on or tired or self.settled(posts)
+        self.done = not goes_on or self.asked or tired or self.settled(posts)
         self.cut = not self.done and (self.full or self.pages >= self.budget)
         return {} if self.done or self.cut else {"open": True}
 

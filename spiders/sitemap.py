@@ -6,7 +6,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,14 +18,18 @@ from scrapy.http import Request, Response
 from crawler.model import Author, Post, Source, Verdict
 from crawler.text import canonical_url, site_of
 from spiders import answers
+from spiders.apart import GONE, ApartSpider
 from spiders.article import ArticleSpider
-from spiders.base import MIB, SourceSettings, SourceSpider
+from spiders.base import MIB, SourceSettings
 from spiders.dates import Dates
 from spiders.verdicts import Finding
 
 MOST_URLS = 50_000
 MOST_BYTES = 60 * MIB
 KEEP_READ = 1000
+# Where dates say nothing of a long sitemap, what is new stands at one of its ends.
+EDGE = 100
+LIARS = 20
 _NEWS = "http://www.google.com/schemas/sitemap-news/"
 _ADDRESS = re.compile(rb"(<(?:\w{1,20}:)?loc>)([^<]{1,4096})")
 _BARE_AND = re.compile(rb"&(?!#?\w{1,20};)")
@@ -44,10 +48,11 @@ class Entry:
     news: bool = False
 
 
-class SitemapSpider(SourceSpider):
+class SitemapSpider(ApartSpider):
     """Reads sitemaps and the articles that are new in them; what a news sitemap says is a post at once."""
 
     kind = "sitemap"
+    leads = "entry"
     html = False
     max_bytes = 50 * MIB
     proved = "recorded sitemaps; news sitemaps by the examples of their description"
@@ -88,28 +93,47 @@ class SitemapSpider(SourceSpider):
 
     def follow(self, response: Response) -> Iterable[Request]:
         """Sitemaps of an index and articles that are new or changed since they were read."""
-        entries, maps = self._sitemap(response)
-        for entry in self._recent_maps(response, maps):
+        entries, _ = self._sitemap(response)
+        chosen, others = self._maps(response)
+        # Indexes give dates that were true once: whoever believes them never sees what is new behind them.
+        in_turn = others[int(self.cursor_.get("_turn", 0)) % len(others) :][:1] if others else []
+        for entry in (*chosen, *in_turn):
             yield Request(entry.url)
-        if not self.settings_.articles:
-            return
+        if self.settings_.articles:
+            for entry in self._unread(response, entries or []):
+                yield Request(entry.url, meta={"entry": (entry.url, _stamp(entry))})
+
+    def _unread(self, response: Response, entries: Sequence[Entry]) -> list[Entry]:
+        """What was never read, latest first; then what changed since, as far as a third of the run goes.
+
+        Some sites date everything anew each time: that must not keep new articles from being read.
+        """
         read, here = self.cursor_.get("_read", {}), site_of(response.url)
-        wanted = self._wanted(response, entries or [])
-        for entry in sorted(wanted, key=lambda entry: entry.changed or self.now(response), reverse=True):
-            stamp = entry.changed.isoformat() if entry.changed else ""
-            # A sitemap speaks for its own site only.
-            if read.get(entry.url) != stamp and site_of(entry.url) == here:
-                yield Request(entry.url, meta={"entry": (entry.url, stamp)})
+        # A sitemap speaks for its own site only.
+        own = [entry for entry in self._wanted(response, entries) if site_of(entry.url) == here]
+        fresh = [entry for entry in own if entry.url not in read]
+        fresh.sort(key=lambda entry: entry.changed or self.now(response), reverse=True)
+        order = {url: place for place, url in enumerate(read)}
+        changed = [entry for entry in own if entry.url in read and read[entry.url] != _stamp(entry)]
+        changed.sort(key=lambda entry: order[entry.url])
+        return [*fresh, *changed[: max(1, self._budget // 3)]]
 
     def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
         """Articles that were read are read again only when their sitemap says that they changed."""
-        if "entry" not in response.meta or not posts:
-            return None
+        if "entry" in response.meta:
+            return {"_read": self._with_read(response)} if posts else None
+        _, others = self._maps(response)
+        return {"_turn": (int(self.cursor_.get("_turn", 0)) + 1) % len(others)} if len(others) > 1 else None
+
+    def _with_read(self, response: Response) -> dict[str, str]:
         url, stamp = response.meta["entry"]
         read = {name: said for name, said in self.cursor_.get("_read", {}).items() if name != url}
-        for name in list(read)[: max(0, len(read) - KEEP_READ)]:
-            del read[name]
-        return {"_read": {**read, url: stamp}}
+        return dict([*read.items(), (url, stamp)][-KEEP_READ:])
+
+    def _keep_out(self, response: Response, shut: list[Finding]) -> None:
+        """An article that is gone is not asked for again until its sitemap says something new of it."""
+        if response.status in GONE:
+            self.cursor_ = {**self.cursor_, "_read": self._with_read(response)}
 
     def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
         """A sitemap without anything new is quiet; a page where one should be is not."""
@@ -129,16 +153,24 @@ class SitemapSpider(SourceSpider):
         return posts
 
     def _wanted(self, response: Response, entries: Sequence[Entry]) -> list[Entry]:
-        """Recent entries; those without a date only where all of them can be remembered."""
+        """Recent entries; of a long sitemap whose dates say nothing its ends, of a short one all."""
         oldest = self.now(response) - timedelta(days=self.settings_.newer_than)
-        within = self.settings_.within
-        undated = len(entries) <= KEEP_READ
+        within, known = self.settings_.within, _trusted(entries)
+        silent = sum(entry.changed is None and not entry.news for entry in known) > KEEP_READ
+        ends = {entry.url for entry in (*known[:EDGE], *known[-EDGE:])} if silent else set()
         return [
             entry
-            for entry in entries
-            if (entry.changed >= oldest if entry.changed else entry.news or undated)
+            for entry in known
+            if (entry.changed >= oldest if entry.changed else entry.news or not silent or entry.url in ends)
             and (not within or within in entry.url)
         ]
+
+    def _maps(self, response: Response) -> tuple[list[Entry], list[Entry]]:
+        """Recent sitemaps of an index, so many that half of the run is left for articles, and all the others."""
+        _, maps = self._sitemap(response)
+        recent = self._recent_maps(response, maps)
+        chosen = recent[: max(1, self._budget // 2)]
+        return chosen, [*recent[len(chosen) :], *(entry for entry in maps if entry not in recent)]
 
     def _recent_maps(self, response: Response, maps: Sequence[Entry]) -> list[Entry]:
         """Sitemaps of an index that may hold something new, news first, then the latest changed."""
@@ -153,6 +185,18 @@ class SitemapSpider(SourceSpider):
             dates = Dates(self.now(response), self.settings_.timezone)
             self._read_one = (response, *entries_of(response.body, response.url, dates))
         return self._read_one[1], self._read_one[2]
+
+
+def _stamp(entry: Entry) -> str:
+    return entry.changed.isoformat() if entry.changed else ""
+
+
+def _trusted(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries without the one date that a program wrote into all of them."""
+    dates = {entry.changed for entry in entries if not entry.news}
+    if len(entries) < LIARS or len(dates) != 1 or None in dates:
+        return list(entries)
+    return [entry if entry.news else replace(entry, changed=None) for entry in entries]
 
 
 def entries_of(body: bytes, url: str, dates: Dates) -> tuple[list[Entry] | None, list[Entry]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from scrapy.http import Request, Response
 
 from crawler.model import Author, Post, Verdict
+from spiders import vanished
 from spiders.base import SourceSettings, SourceSpider
 from spiders.dates import Dates
 from spiders.html import Element, root_of, text_of
@@ -43,7 +44,7 @@ class TelegramSpider(SourceSpider):
 
     kind = "telegram"
     proved = "recorded pages of 2026; forwards, polls and reactions by their description"
-    can = ("search", "threads", "edits")
+    can = ("search", "threads", "edits", "deletions")
     notes = "No key. 20 messages a page. Channels may switch their page off: that is said, it is no silence."
 
     class Settings(SourceSettings):
@@ -79,7 +80,37 @@ class TelegramSpider(SourceSpider):
         said = (_SUBSCRIBERS.match(found) for found in _MEMBERS.values(root))
         members = next((count(found[1].strip()) for found in said if found), None)
         items = [item for item in _MESSAGES.all(root) if "service_message" not in (item.get("class") or "")]
-        return self.each(reversed(items), lambda item: _post(item, dates, members))
+        made = list(self.each(reversed(items), lambda item: _post(item, dates, members)))
+        return [*made, *self._vanished(root)]
+
+    def _vanished(self, root: Element) -> Iterator[Post]:
+        """Messages that once stood between these and stand there no more: numbers of a channel only ever rise."""
+        for channel, shown in self._shown(root).items():
+            if shown != sorted(shown):
+                continue
+            for number in vanished.gone(self.cursor_.get("_known", {}).get(channel, ""), shown, ends=True):
+                name = f"{channel}/{number}"
+                yield Post("", f"https://t.me/{name}", platform_id=name, site="t.me", thread=channel, deleted=True)
+
+    def _shown(self, root: Element) -> dict[str, list[int]]:
+        """The numbers of all messages of a page, also wordless ones, by channel; none where only some are shown."""
+        found: dict[str, list[int]] = {}
+        for item in _MESSAGES.all(root) if not self.settings_.search else ():
+            channel, _, number = (item.get("data-post") or "").strip().rpartition("/")
+            if channel and _NUMBER.fullmatch(number):
+                found.setdefault(channel, []).append(int(number))
+        return found
+
+    def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
+        """The numbers that stood on the last pages, to see which of them are taken down."""
+        known: Mapping[str, str] = self.cursor_.get("_known", {})
+        said = {str(post.platform_id): post.deleted for post in posts}
+        for channel, shown in self._shown(root_of(response)).items():  # type: ignore[arg-type]
+            here = [number for number in shown if said.get(f"{channel}/{number}") is False]
+            prefix = f"{channel}/"
+            gone = [int(name.removeprefix(prefix)) for name, dead in said.items() if dead and name.startswith(prefix)]
+            known = vanished.learned(known, channel, here, gone=gone)
+        return {"_known": dict(known)} if known else None
 
     def follow(self, response: Response) -> Iterable[Request]:
         """The page before this one; the first page of a channel has none."""

@@ -24,16 +24,17 @@ def runs_of(said: str) -> list[list[int]]:
     return [run for run in runs if run]
 
 
-def gone(known: str, shown: Sequence[int]) -> list[int]:
+def gone(known: str, shown: Sequence[int], *, ends: bool = False) -> list[int]:
     """Numbers that stood among `shown` (in the order of the page) and do not any more; none where too many would be.
 
-    Where most are missing, or the others changed places, the page was drawn anew: that is no news of a post.
+    Where most are missing, or the others changed places, the page was drawn anew: that is no news of a post. Where the
+    thread `ends` with the page nothing can have moved on to a next one.
     """
-    missing = [number for run in runs_of(known) for number in _gone_of(run, list(shown))]
+    missing = [number for run in runs_of(known) for number in _gone_of(run, list(shown), ends)]
     return missing if len(shown) >= LEAST and 3 * len(missing) <= len(shown) else []
 
 
-def _gone_of(run: list[int], shown: list[int]) -> list[int]:
+def _gone_of(run: list[int], shown: list[int], ends: bool) -> list[int]:
     here, before = set(shown), set(run)
     common = [number for number in run if number in here]
     if common != [number for number in shown if number in before]:
@@ -45,23 +46,26 @@ def _gone_of(run: list[int], shown: list[int]) -> list[int]:
             continue
         behind = shown[shown.index(left) + 1 :]
         # What follows is an old neighbour, or younger than the post: then its place was drawn, without it.
-        if any(n in run[place + 1 :] or (n not in before and n > number) for n in behind):
+        if any(n in run[place + 1 :] or (ends and n not in before and n > number) for n in behind):
             found.append(number)
     return found
 
 
-def learned(known: Mapping[str, str], thread: str, shown: Sequence[int], *, begins: bool = True) -> dict[str, str]:
-    """`known` with a page of `thread` taken in: each number stands where it was seen last.
+def learned(
+    known: Mapping[str, str], thread: str, shown: Sequence[int], *, gone: Sequence[int] = (), begins: bool = True
+) -> dict[str, str]:
+    """`known` with a page of `thread` taken in: each number stands where it was seen last, those `gone` nowhere.
 
     Some forums repeat the first post on every page: of a page that does not begin its thread (`begins`) the first
-    number stays where it is known.
+    number stays where it is known. What is missing at the end of a page keeps its place behind it, until it is seen.
     """
     page = list(dict.fromkeys(shown))
     if not begins and page and _stands_elsewhere(known.get(thread, ""), page):
         page = page[1:]
     if not page:
         return dict(known)
-    taken = set(page)
+    page += [number for number in _behind(known.get(thread, ""), page) if number not in gone]
+    taken = {*page, *gone}
     kept = {name: _without(said, taken) for name, said in known.items()}
     runs = [*runs_of(kept.pop(thread, "")), page]
     runs.sort(key=max)
@@ -71,10 +75,17 @@ def learned(known: Mapping[str, str], thread: str, shown: Sequence[int], *, begi
     return kept
 
 
+def _behind(said: str, page: list[int]) -> list[int]:
+    """Numbers that stood behind the last of those that stand here still."""
+    here = set(page)
+    places = ((run, max((i for i, n in enumerate(run) if n in here), default=None)) for run in runs_of(said))
+    return [n for run, last in places if last is not None for n in run[last + 1 :]]
+
+
 def _stands_elsewhere(said: str, page: list[int]) -> bool:
-    """Whether the first number of a page is known from a page that has none of the others."""
+    """Whether the first number of a page is known to begin another page, that has none of the others."""
     rest = set(page[1:])
-    return any(page[0] in run and len(run) > 1 and not rest & set(run) for run in runs_of(said))
+    return any(page[0] == run[0] and len(run) > 1 and not rest & set(run) for run in runs_of(said))
 
 
 def _without(said: str, numbers: set[int]) -> str:
