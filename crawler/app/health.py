@@ -74,13 +74,8 @@ def conditions(app: App) -> Iterator[Condition]:
 
 def watch(app: App) -> None:
     """Raise an Alert for each condition that holds, resolve those that no longer do."""
-    holding = {condition.key: condition for condition in conditions(app)}
-    alerts = app.store.alerts
-    for condition in holding.values():
-        alerts.set_(condition.key, condition.cause, condition.source)
-    for alert in alerts.open():
-        if alert.key.startswith(("source:", "stage:", "sink:", "disk")) and alert.key not in holding:
-            alerts.clear(alert.key)
+    holding = {condition.key: (condition.cause, condition.source) for condition in conditions(app)}
+    app.store.alerts.keep(holding, ("source:", "stage:", "sink:", "disk"))
 
 
 def browser_path() -> str | None:

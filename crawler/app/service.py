@@ -207,7 +207,7 @@ class ServiceParent:
         return slot_key(schedule, moment, self.app.config.timezone)
 
     def _disk_low(self) -> bool:
-        return any(alert.key == PAUSED_BY_DISK for alert in self.app.store.alerts.open())
+        return self.app.store.alerts.holds(PAUSED_BY_DISK)
 
     def _finished(self, run_id: int) -> None:
         run = self.runs.pop(run_id, None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -10,10 +12,13 @@ from sqlalchemy.engine import Connection
 from crawler.model import Alert
 from crawler.store import events
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.types import AnyRow, tidy
 
 Found = list[Alert]
+_AT_ONCE = 100
+_TOUCH = timedelta(seconds=60)
 _NAMES = ("key", "cause", "source", "first_seen", "last_seen", "resolved_at", "id")
 
 
@@ -27,6 +32,27 @@ class Alerts(Part):
     def clear(self, key: str) -> bool:
         """Say that the condition is over; True when an alert was open."""
         return self.db.transact(lambda connection: self._clear(connection, key))
+
+    def keep(self, holding: Mapping[str, tuple[str, str | None]], kinds: tuple[str, ...]) -> None:
+        """Open what holds (key -> cause and source) and resolve every open alert of these kinds that does not.
+
+        `kinds` are beginnings of keys. Thousands may hold for days: what is open already is only written again when
+        its cause changed or a minute has passed, and many at a time.
+        """
+        known, now = {alert.key: alert for alert in self.open()}, self.now()
+        stale = [key for key, (cause, _) in holding.items() if not _fresh(known.get(key), tidy(cause) or "", now)]
+        over = [key for key in known if key.startswith(kinds) and key not in holding]
+        for keys in chunks(stale, _AT_ONCE):
+            self.db.transact(partial(self._set_many, {key: holding[key] for key in keys}))
+        for keys in chunks(over, _AT_ONCE):
+            self.db.transact(partial(self._clear_many, keys))
+
+    def holds(self, key: str) -> bool:
+        """Whether an alert of this key is open."""
+        columns = t.alerts.c
+        query = sa.select(columns.id).where(columns.key == key, columns.resolved_at.is_(None))
+        with self.db.read() as connection:
+            return connection.execute(query).first() is not None
 
     def open(self) -> Found:
         """Every unresolved alert, oldest first."""
@@ -79,12 +105,25 @@ class Alerts(Part):
         events.add(connection, [self.event("alert", alert_id, "status", None, "open", cause)])
         return True
 
+    def _set_many(self, holding: Mapping[str, tuple[str, str | None]], connection: Connection) -> None:
+        for key, (cause, source) in holding.items():
+            self._set(connection, key, tidy(cause) or "", source)
+
+    def _clear_many(self, keys: Sequence[str], connection: Connection) -> None:
+        for key in keys:
+            self._clear(connection, key)
+
     def _clear(self, connection: Connection, key: str) -> bool:
         columns = t.alerts.c
         update = sa.update(t.alerts).where(columns.key == key, columns.resolved_at.is_(None))
         ended = connection.execute(update.values(resolved_at=self.now()).returning(columns.id)).all()
         events.add(connection, [self.event("alert", row.id, "status", "open", "resolved", key) for row in ended])
         return bool(ended)
+
+
+def _fresh(alert: Alert | None, cause: str, now: datetime) -> bool:
+    seen = alert.last_seen if alert is not None and alert.cause == cause else None
+    return seen is not None and now - seen < _TOUCH
 
 
 def _alert(row: AnyRow) -> Alert:

@@ -58,7 +58,8 @@ _STATE = tuple(field.name for field in fields(SourceState))
 
 def state_of(row: AnyRow) -> SourceState:
     """The state in a row of `sources`."""
-    return SourceState(**{name: row._mapping[name] for name in _STATE})
+    known = row._mapping
+    return SourceState(*[known[name] for name in _STATE])
 
 
 def validators_of(connection: Connection, source_id: int) -> dict[str, dict[str, str]]:

@@ -24,6 +24,25 @@ def test_one_open_alert_a_key(world: World) -> None:
     assert [it.after for it in world.store.events.of("alert", alert.id)] == ["open", "resolved"]
 
 
+def test_alerts_are_kept_in_step_with_what_holds(world: World) -> None:
+    alerts = world.store.alerts
+    alerts.set_("process:web", "down")
+    many: dict[str, tuple[str, str | None]] = {f"source:{n}:failing": ("failed", str(n)) for n in range(250)}
+    alerts.keep(many, ("source:", "disk"))
+    assert len(alerts.open()) == 251
+    world.clock.tick(30)
+    alerts.keep(many | {"source:0:failing": ("failed 2 times", "0"), "disk": ("low", None)}, ("source:", "disk"))
+    seen = {alert.key: (alert.cause, alert.last_seen) for alert in alerts.open()}
+    assert seen["source:0:failing"] == ("failed 2 times", START + timedelta(seconds=30))
+    assert seen["source:1:failing"] == ("failed", START)
+    assert alerts.holds("disk") and not alerts.holds("source:9999:failing")
+    world.clock.tick(30)
+    alerts.keep({"source:1:failing": ("failed", "1")}, ("source:", "disk"))
+    left = {alert.key: alert.last_seen for alert in alerts.open()}
+    assert left == {"process:web": START, "source:1:failing": START + timedelta(seconds=60)}
+    assert not alerts.holds("disk")
+
+
 def test_alerts_are_told_once_at_start_and_end(world: World) -> None:
     alerts = world.store.alerts
     alerts.set_("disk", "low")
