@@ -76,6 +76,8 @@ class Sink(ABC):
     """Calls that may be on their way at once; more than 1 only for a kind that is safe to use from threads."""
     idempotent: ClassVar[bool] = False
     """True when creating or changing the same key twice surely takes effect once: then there is no doubt to clear."""
+    unread: str | None = None
+    """Set by `changes` at its end: why it could not tell all that changed."""
 
     class Settings(plugins.Settings):
         """Settings of the kind; secrets are fields of type `plugins.Secret`."""
@@ -110,12 +112,17 @@ class Sink(ABC):
     @property
     def place(self) -> str:
         """Which helpdesk this is, short and without secrets: the same number in another place is another ticket."""
-        return hashlib.sha256(self.server.encode("utf-8", "replace")).hexdigest()[:16]
+        return place_of(self.server)
 
     @property
     def server(self) -> str:
         """What tells this helpdesk from others: its server, or the kind alone."""
         return self.kind
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The `place` of now, and the ones that older versions wrote down for the same helpdesk."""
+        return frozenset((self.place,))
 
     @property
     def creates_once(self) -> bool:
@@ -160,6 +167,11 @@ class Sink(ABC):
 
     def _lacks(self, ability: str) -> Permanent:
         return self.permanent(f"a sink of kind {self.kind} cannot {ability}")
+
+
+def place_of(server: str) -> str:
+    """The short name of a helpdesk by what tells it from others."""
+    return hashlib.sha256(server.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def secrets_of(settings: object) -> list[str]:

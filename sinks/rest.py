@@ -26,7 +26,7 @@ from sinks.rest_changes import Changer, changes_since, short, window_of
 from sinks.rest_fill import Absent, Values, fill, fill_path, names_in
 from sinks.rest_pages import Lister
 from sinks.rest_pick import in_item, near, scalar, values_of
-from sinks.rest_settings import Find
+from sinks.rest_settings import Find, Job
 from sinks.rest_values import (
     TICKET,
     Plain,
@@ -46,6 +46,8 @@ _UNREADABLE_PAGES = 5
 _BEHIND = 200
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _ACCEPTED = 202
+# So many times a job is asked for all of its `wait`; then a person must look.
+_JOB_ROUNDS = 5
 _ALWAYS = frozenset("remote_id remote_number key marker now base session".split())
 
 
@@ -58,6 +60,7 @@ class Rest(RestClient):
     def __init__(self, name: str, settings: Any, tools: Tools) -> None:
         super().__init__(name, settings, tools)
         self._unreadable: dict[str, int] = {}
+        self._jobs: dict[str, tuple[str, int]] = {}
         self._search_is_honest: bool | None = None
         self._probing = threading.Lock()
         self.sees_comments = False
@@ -70,19 +73,19 @@ class Rest(RestClient):
 
     @property
     def settle(self) -> float:
-        find = self.settings.find
-        return super().settle if find is None or find.wait is None else find.wait
+        find, job = self.settings.find, self.settings.create.job
+        wait = super().settle if find is None or find.wait is None else find.wait
+        # A process that died while it followed a job knows its number no more: the job may use all of its time.
+        return max(wait, job.wait) if job else wait
 
     def create(self, ticket: Ticket) -> Remote:
         settings = self.settings
         priorities, domain = self.words_of_priorities(), settings.author_domain
         values: Values = of_ticket(ticket, self.base, settings.format, priorities, domain, settings.dates)
         values = self.prepared(settings.create.before, values, settings.create.names())
-        told = self.send(settings.create, values, ready=True)
+        told, spec, warnings = self._asked(ticket.key, values)
         if told.word == "exists":
             return self._existing(ticket.key, told.answer)
-        warnings = [self.warning(told.answer)] if told.word == "warn" else []
-        told, spec = self._followed(told, values)
         lost = told.word in ("missing", "failed")
         found = None if lost else self._id_in(told.answer, spec, ticket.key)
         if found is None:
@@ -96,28 +99,50 @@ class Rest(RestClient):
         status = self.status_in(told.answer) if settings.create.job is None else None
         return Remote(found, link, status, tuple(warnings))
 
-    def _followed(self, told: Told, values: Values) -> tuple[Told, str]:
-        """The answer that holds the ticket's id, and where: that of the job, when the helpdesk named one."""
-        create = self.settings.create
-        job = create.job
-        number = scalar(self.pick(told.answer, job.at)) if job and told.word in ("ok", "warn") else None
-        if job is None or number is None:
-            return told, create.id
+    def _asked(self, key: str, values: Values) -> tuple[Told, str, list[str]]:
+        """The answer that holds the ticket's id, where it stands, and warnings. It is the job's when there is one.
+
+        The job of an earlier attempt is asked again, and nothing is sent: it may be at work still.
+        """
+        create, warnings = self.settings.create, list[str]()
+        number, _ = self._jobs.get(key, (None, 0))
+        if number is None:
+            told = self.send(create, values, ready=True)
+            warnings = [self.warning(told.answer)] if told.word == "warn" else []
+            if create.job is not None and told.word in ("ok", "warn"):
+                number = scalar(self.pick(told.answer, create.job.at))
+            if number is None:
+                return told, create.id, warnings
+        assert create.job is not None
+        return self._followed(create.job, number, key, values), create.job.id, warnings
+
+    def _followed(self, job: Job, number: str, key: str, values: Values) -> Told:
+        """What the job says of its ticket."""
         end, pause = time.monotonic() + job.wait, _FIRST_PAUSE
+        self._jobs.setdefault(key, (number, 0))
         while True:
             with self.after_write():
                 said = self.send(job, values.also({"job": number}), missing=True)
             if said.word == "failed" or (said.word != "missing" and scalar(self.pick(said.answer, job.id))):
-                return said, job.id
+                del self._jobs[key]
+                return said
             if time.monotonic() + pause > end:
-                return self._unfinished(number)
+                return self._unfinished(number, key, said)
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
-    def _unfinished(self, job: str) -> NoReturn:
-        what = self.mask(f"{self.name}: the job {one_line(job, 100)} has made no ticket yet")
+    def _unfinished(self, number: str, key: str, said: Told) -> NoReturn:
+        """A job is asked again at the next attempt, unless the helpdesk knows it no more."""
+        what = self.mask(f"{self.name}: the job {one_line(number, 100)} has made no ticket yet")
+        rounds = self._jobs.pop(key, (number, 0))[1] + 1
+        if said.word != "missing" and not self.creates_once:
+            self._jobs[key] = (number, rounds)
         if self.settings.find is None and not self.creates_once:
-            raise self.permanent(f"{what}, and there is no `find` to learn of it; it may come all the same")
+            raise self.permanent(
+                f"{what}, and there is no `find` to learn of it; it may come all the same; a retry asks the job"
+            )
+        if rounds % _JOB_ROUNDS == 0:
+            raise self.permanent(f"{what}, asked {rounds} times over; it may come all the same")
         raise InDoubt(f"{what}; it is looked for before anything is sent again")
 
     def find(self, key: str) -> Remote | None:

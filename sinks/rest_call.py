@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from crawler.errors import CrawlerError, InDoubt, Permanent, Transient
 from crawler.net.http import HttpAnswer, server_of
-from sinks.base import Tools
+from sinks.base import Tools, place_of
 from sinks.http import HttpSink, is_html
 from sinks.plain import one_line
 from sinks.rest_body import body_of
@@ -44,6 +44,15 @@ class RestClient(HttpSink):
         for basic in (settings.basic, settings.login and settings.login.basic):
             if basic is not None:
                 self.secrets.append(basic_of(basic))
+
+    @property
+    def server(self) -> str:
+        """Host and path: one host may carry several helpdesks, each with numbers of its own."""
+        return super().server + urlsplit(self.base).path
+
+    @property
+    def places(self) -> frozenset[str]:
+        return frozenset((self.place, place_of(super().server)))
 
     def headers(self) -> Mapping[str, str]:
         own = plain(self.settings.headers)

@@ -191,7 +191,8 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
     Only tickets of ours, and those that carry a key of ours, are told: the others would cost a call each.
     """
     values = of_search("", sink.base, *window_of(changes, since, sink.tools.now()))
-    items = Lister(sink, changes, values).items()
+    lister, last = Lister(sink, changes, values), [since]
+    items = lister.items(lambda item: _is_news(changes, item, since, last))
     while some := list(islice(items, _AT_ONCE)):
         told = [it for item in some if (it := _state(sink, changes, item, since)) is not None]
         mine = _ours(sink, [remote.id for remote, _, _ in told])
@@ -200,6 +201,23 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
                 yield from _ticket(sink, changes, remote, change, bare)
             elif remote.key is not None:
                 yield remote, Change(change.key, at=change.at)
+    sink.unread = _unread(changes, lister, since, last[0])
+
+
+def _is_news(changes: Changes, item: Any, since: datetime, last: list[datetime | None]) -> bool:
+    """Whether an item surely changed after `since`; `last` takes when."""
+    at = last[0] = moment_of(in_item(item, changes.at), changes.zone)
+    return at is not None and at >= since
+
+
+def _unread(changes: Changes, lister: Lister, since: datetime, last: datetime | None) -> str | None:
+    """Why changes may stand unread behind the last item; None when that one is old, or nothing stands there."""
+    if not lister.cut or (last is not None and last < since):
+        return None
+    if last is None and "since" not in changes.names():
+        return None  # the newest tickets are read, whatever became of them: that is how this list is meant
+    where = f"changes.look_back is {changes.look_back}, and" if last is None else "the list is longer than is read:"
+    return f"{where} what changed in more tickets since {since:%Y-%m-%d %H:%M} UTC was not read"
 
 
 def window_of(call: Dated, since: datetime, now: datetime) -> tuple[str | int, str | int]:

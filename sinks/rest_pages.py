@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,27 +17,35 @@ from sinks.rest_settings import Each, Listing, Pages
 from sinks.rest_values import PAGING, Over, holds
 
 _MOST_PAGES = 1000
+_MOST_ITEMS = 50_000
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;[^<>,]*\brel="?next"?', re.IGNORECASE)
 _FIRST_PARAM = {"page": "page", "offset": "offset", "cursor": "cursor"}
 
 
 class Lister:
-    """Walks one list for one sink."""
+    """Walks one list for one sink. `cut` says afterwards that it has more than was read."""
 
     def __init__(self, sink: RestClient, call: Listing, values: Values, *, missing: bool = False) -> None:
         self.sink, self.call, self.values, self.missing = sink, call, values, missing
         self.names = call.names() & PAGING
+        self.cut = False
 
-    def items(self) -> Iterator[Any]:
-        """The items, the most recent ones first where the config says how; at most `look_back`."""
+    def items(self, wanted: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+        """The items, the most recent ones first where the config says how; at most `look_back`.
+
+        Items that are surely `wanted` do not count: behind a long silence there may be any number of them.
+        """
         self.values = self.sink.prepared(self.call.before, self.values, self.call.names())
-        left = self.call.look_back
+        left, most = self.call.look_back, max(_MOST_ITEMS, self.call.look_back)
         for page in self._pages():
             for item in page:
-                if left <= 0:
+                if left <= 0 or most <= 0:
+                    self.cut = True
                     return
-                left -= 1
-                yield item if self.call.each is None else self._told(item, self.call.each)
+                told = item if self.call.each is None else self._told(item, self.call.each)
+                left -= wanted is None or not wanted(told)
+                most -= 1
+                yield told
 
     def _told(self, item: Any, each: Each) -> Any:
         """An item with what a call of its own says of it."""
@@ -75,6 +83,7 @@ class Lister:
             total = self._total(answer, pages)
             if total is not None and (at >= total if pages.by == "offset" else number + 1 >= -(-total // len(page))):
                 return
+        self.cut = True
 
     def _backwards(self, pages: Pages) -> Iterator[list[Any]]:
         """From the last page to the first: the list begins with the oldest."""
@@ -123,6 +132,7 @@ class Lister:
                 query = {pages.param or "cursor": ahead} | _at(pages, None)
             else:
                 query, target = {}, _target(self.sink.base, answer.url, ahead)
+        self.cut = True
 
     def _next(self, answer: HttpAnswer, pages: Pages) -> str | None:
         if pages.by == "link":

@@ -11,7 +11,7 @@ from crawler.app import App, now
 from crawler.app.naming import demand, unknown
 from crawler.app.rehearsing import rule_name, rule_version
 from crawler.errors import NotFound
-from crawler.model import DeliveryStatus, Event, Intent, MentionStatus, StoredMention, Tone
+from crawler.model import DeliveryStatus, Event, Intent, MentionStatus, StoredMention, TicketStatus, Tone
 from crawler.stages.match import full_text
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def ticket_whole(app: App, key: str) -> dict[str, Any]:
         life += app.store.events.of("delivery", delivery.id)
     return {
         **asdict(stored.ticket),
+        "overdue": _overdue(stored),
         "ticket_status": stored.status.value,
         "rule": rule_name(stored.rule),
         "rule_version": rule_version(stored.rule),
@@ -280,11 +281,18 @@ def _ticket(stored: StoredTicket, sink: str | None) -> Iterator[dict[str, Any]]:
             "brand": ticket.brand,
             "opened_at": ticket.opened_at,
             "due_at": ticket.due_at,
+            "overdue": _overdue(stored),
             "error": delivery.error,
             "ticket_status": stored.status.value,
             "assignee": stored.assignee,
             "possible_duplicate": delivery.twice,
         }
+
+
+def _overdue(stored: StoredTicket) -> bool:
+    """Whether an open ticket should have had its first answer by now."""
+    due, waits = stored.ticket.due_at, stored.status is TicketStatus.OPEN and stored.first_reply_at is None
+    return due is not None and waits and due < now()
 
 
 def _event(event: Event) -> dict[str, Any]:

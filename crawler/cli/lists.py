@@ -174,7 +174,8 @@ def tickets_list(
     columns: tuple[str, ...] = ("key", "priority", "due_at", "sink", "status", "attempts", "subject", "reason")
     if not as_json:
         rows = list(rows)
-        columns += ("possible_duplicate",) if any(row["possible_duplicate"] for row in rows) else ()
+        # What is seldom so is a column only where it is.
+        columns += tuple(name for name in ("overdue", "possible_duplicate") if any(row[name] for row in rows))
     show(rows, columns, as_json, "no tickets")
 
 

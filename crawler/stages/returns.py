@@ -20,6 +20,7 @@ FIRST_LOOK = timedelta(days=7)
 # Helpdesks stamp a change before it can be read, and clocks differ: the same news twice is harmless.
 OVERLAP = timedelta(minutes=2)
 MOST_AT_ONCE = 50_000
+UNREAD_FOR = timedelta(days=1)
 
 
 def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> int:
@@ -28,7 +29,9 @@ def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> in
         return 0
     began, cursor = now(), store.sink_states.cursor(name)
     try:
-        heard = list(islice(sink.changes((cursor or began - FIRST_LOOK) - OVERLAP), MOST_AT_ONCE))
+        news = iter(sink.changes((cursor or began - FIRST_LOOK) - OVERLAP))
+        heard = list(islice(news, MOST_AT_ONCE))
+        unread = f"more than {MOST_AT_ONCE} changes at once" if next(news, None) is not None else sink.unread
         heard.sort(key=lambda it: _aware(it[1].at or began))
     except Transient as error:
         logger.warning("news of %s could not be read: %s", name, error)
@@ -40,9 +43,19 @@ def hear(store: Store, name: str, sink: Sink, now: Callable[[], datetime]) -> in
         store.alerts.set_(f"returns:{name}", said)
         return 0
     kill_point("after_poll")
-    made = store.replies.take(name, heard, further(cursor, heard, began), sink.place)
+    made = store.replies.take(name, heard, further(cursor, heard, began), sink.places)
     store.alerts.clear(f"returns:{name}")
+    _tell_unread(store, name, unread, began)
     return made
+
+
+def _tell_unread(store: Store, name: str, unread: str | None, began: datetime) -> None:
+    """News that nobody will read any more: the cursor goes on behind them, so the alert stays for a day."""
+    key = f"returns-unread:{name}"
+    if unread is not None:
+        store.alerts.set_(key, f"{name}: {unread}: look at old tickets there by hand")
+    elif any(alert.key == key and alert.last_seen <= began - UNREAD_FOR for alert in store.alerts.open()):
+        store.alerts.clear(key)
 
 
 def _aware(at: datetime) -> datetime:

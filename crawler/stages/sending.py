@@ -131,7 +131,7 @@ def _change(sink: Sink, delivery: Delivery, now: datetime) -> Sent:
 
 def _there(sink: Sink, delivery: Delivery, remote: Remote) -> Remote:
     """The ticket where the sink leads now. In another helpdesk its number is a stranger's: the key decides."""
-    if delivery.place in (None, sink.place):
+    if delivery.place is None or delivery.place in sink.places:
         return remote
     if found := look(sink, delivery.ticket.key) if "find" in sink.can else ():
         return found[0]

@@ -35,14 +35,16 @@ _TAG = re.compile(r"<[^<>]{1,200}>")
 class Replies(Part):
     """Takes what helpdesks tell, and reads the answers."""
 
-    def take(self, sink: str, heard: Heard, cursor: datetime | None = None, place: str | None = None) -> int:
+    def take(
+        self, sink: str, heard: Heard, cursor: datetime | None = None, places: Collection[str] | None = None
+    ) -> int:
         """Store news of the sink in the order given and how far they go; returns how many Events that made.
 
-        Tickets that are not ours are passed over, and so are those that another helpdesk than `place` took.
+        Tickets that are not ours are passed over, and so are those that another helpdesk than one of `places` took.
         """
         made = 0
         for some in chunks(heard, 200):
-            made += self.db.transact(lambda c, some=some: _Hearing(self, c, sink, place).run(some))  # type: ignore[misc]
+            made += self.db.transact(lambda c, some=some: _Hearing(self, c, sink, places).run(some))  # type: ignore[misc]
         if cursor is not None:
             self.db.transact(lambda connection: move_cursor(connection, sink, cursor))
         return made
@@ -104,7 +106,7 @@ class _Hearing:
     part: Part
     connection: Connection
     sink: str
-    place: str | None = None
+    places: Collection[str] | None = None
     changes: list[Event] = field(default_factory=list)
     statuses: int = 0
 
@@ -123,8 +125,8 @@ class _Hearing:
 
     def _ours(self, remote_ids: set[str]) -> dict[str, AnyRow]:
         query = _of_remotes(self.sink, [str(tidy(one)) for one in remote_ids])
-        if self.place is not None:
-            query = query.where(sa.or_(t.deliveries.c.place.is_(None), t.deliveries.c.place == self.place))
+        if self.places is not None:
+            query = query.where(sa.or_(t.deliveries.c.place.is_(None), t.deliveries.c.place.in_(sorted(self.places))))
         return {row.remote_id: row for row in self.connection.execute(query)}
 
     def _doubles(self, strange: Mapping[str, str]) -> None:
@@ -136,7 +138,7 @@ class _Hearing:
         known = (columns.remote_id.is_not(None), columns.remote_id != t.tickets.c.key, columns.twice.is_(sa.false()))
         query = query.where(*sent, *known, t.tickets.c.key.in_(list(strange)))
         # A ticket that moved house with the rest of them is no double.
-        query = query.where(sa.or_(columns.place.is_(None), columns.place == self.place))
+        query = query.where(sa.or_(columns.place.is_(None), columns.place.in_(sorted(self.places or ()))))
         for row in self.connection.execute(query.order_by(columns.id).with_for_update(of=t.deliveries)).all():
             told = sa.update(t.deliveries).where(columns.id == row.id)
             self.connection.execute(told.values(twice=True, twice_at=self.part.now()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 from unit_ticket import given_ticket
 
@@ -16,7 +17,7 @@ from crawler.app import App, now, views
 from crawler.cli.commands import app as command
 from crawler.errors import Permanent
 from crawler.model import Change, MentionStatus, Remote, TicketStatus
-from crawler.store import Pulse, Told
+from crawler.store import Pulse, Told, tables
 
 
 @pytest.fixture
@@ -93,3 +94,18 @@ def test_a_sink_that_rests_is_shown_and_is_no_standstill(app: App) -> None:
     assert app.store.glances.oldest_waiting()["deliver"] is None
     [row] = views.sink_rows(app)
     assert (row["rests_until"], row["why"]) == (later, "503")
+
+
+def test_what_should_have_been_answered_by_now_is_shown(app: App) -> None:
+    ticket_id = given_ticket(app.store, "desk", Remote("7"))
+    assert views.ticket_whole(app, "mc-1")["overdue"] is False, "without a target nothing is due"
+    assert "overdue" not in run(app, "tickets", "list").stdout
+    with app.store._db.write() as connection:
+        late = sa.update(tables.tickets).where(tables.tickets.c.id == ticket_id)
+        connection.execute(late.values(due_at=now() - timedelta(minutes=1)))
+    assert next(views.ticket_rows(app, {}, 0))["overdue"] is True
+    assert "overdue" in run(app, "tickets", "list").stdout
+    assert "overdue: True" in run(app, "tickets", "show", "mc-1").stdout
+    answer = Change("c1", "Кошти повернуто", author="Ірина", public=True, at=now())
+    app.store.replies.take("desk", [(Remote("7"), answer)])
+    assert next(views.ticket_rows(app, {}, 0))["overdue"] is False

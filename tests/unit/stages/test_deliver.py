@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from stage_kit import World
+from stage_kit import RULE, World
 
 from crawler.errors import InDoubt, Permanent, Transient
 from crawler.model import DeliveryStatus, Remote, Ticket
+from crawler.net.http import HttpAnswer
 from crawler.stages import courier, deliver, sending
 from crawler.stages.sending import Sent
 from sinks.base import Sink, Tools
+from sinks.rest import Rest
 
 
 class Helpdesk(Sink):
@@ -190,3 +193,32 @@ def test_a_doubt_begins_when_the_call_was_given_up(world: World, monkeypatch: py
     answer = sending.attempt(Helpdesk(fails(InDoubt("timed out"))), claimed, world.at)
     assert isinstance(answer, sending.Later)
     assert answer.doubted_at == world.at + timedelta(seconds=60)
+
+
+class Behind:
+    """One host with two helpdesks; the one below /sick fails."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def request(self, method: str, url: str, **_: Any) -> HttpAnswer:
+        self.calls.append(url)
+        status, body = (503, b"{}") if "/sick/" in url else (201, b'{"id": %d}' % len(self.calls))
+        return HttpAnswer(status, {"content-type": "application/json"}, body, url)
+
+
+def behind(http: Behind, name: str) -> Rest:
+    settings = {"url": f"https://h.example/{name}", "create": {"path": "/t", "body": {"k": "{key}"}}}
+    return Rest(name, Rest.Settings.model_validate(settings), Tools(http=http))  # type: ignore[arg-type]
+
+
+def test_a_helpdesk_that_fails_shuts_no_other_of_the_same_host(world: World) -> None:
+    for number in range(6):
+        world.shows(world.post(f"neg93 скарга {number}", number, f"автор {number}"))
+    world.judge([replace(RULE, send_to=("sick", "well"))])
+    http = Behind()
+    sinks = {name: behind(http, name) for name in ("sick", "well")}
+    done = deliver.run(world.store, sinks, "test", world.now)
+    assert (done.sent, world.store.sink_states.pulse("well").shut(world.at)) == (6, False)
+    assert world.store.sink_states.pulse("sick").shut(world.at)
+    assert sum("/sick/" in url for url in http.calls) < 6, "it is left in peace"

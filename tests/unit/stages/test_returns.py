@@ -196,3 +196,25 @@ def test_a_kind_that_breaks_while_it_tells_holds_up_no_ticket(world: World, help
     assert [delivery.status for row in world.store.tickets.list() for delivery in row.deliveries] == ["sent", "sent"]
     [alert] = world.store.alerts.open()
     assert alert.key == "returns:helpdesk" and "s3cret" not in alert.cause
+
+
+def unread(world: World) -> list[str]:
+    return [alert.cause for alert in world.store.alerts.open() if alert.key == "returns-unread:helpdesk"]
+
+
+def test_news_that_nobody_read_are_told_for_a_day(
+    world: World, helpdesk: Helpdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returns, "MOST_AT_ONCE", 2)
+    helpdesk.news = [(Remote("7"), Change(str(number), at=world.at)) for number in range(3)]
+    run(world, helpdesk)
+    assert unread(world) == ["helpdesk: more than 2 changes at once: look at old tickets there by hand"]
+    helpdesk.news = helpdesk.news[:2]
+    run(world, helpdesk)
+    assert unread(world), "the next look begins behind what was not read"
+    world.at += timedelta(days=1)
+    run(world, helpdesk)
+    assert unread(world) == []
+    helpdesk.unread = "the list is longer than is read"
+    run(world, helpdesk)
+    assert "the list is longer than is read" in unread(world)[0]
