@@ -5,6 +5,8 @@ Nothing downloads by itself: `find` looks where `fetch` puts models and where ot
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Callable
@@ -19,6 +21,9 @@ _ID: Final = re.compile(r"^([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+)
 _TOKENIZER: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 VOCABULARY: Final = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "bpe.codes")
 _ONNX: Final = ("model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data")
+_WEIGHTS: Final = (".safetensors", ".onnx", ".bin", ".pt", ".h5")
+_QUERY: Final = re.compile(r"(https?://)(?:[^/\s'\"@]*@)?([^\s?'\"]+)\?[^\s'\"]*")
+_TOKEN: Final = re.compile(r"hf_\w{4,}")
 _SAFE: Final = re.compile(r"^model(?:-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$")
 
 
@@ -53,21 +58,35 @@ def find(wanted: HubId, store: Path | None) -> Path | None:
             )
         except (LocalEntryNotFoundError, ValueError, OSError):
             continue
-        return Path(found)
+        if has_weights(Path(found)):
+            return Path(found)
     return None
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether the weights of a fetched model are all there: a download that broke off leaves the small files alone."""
+    there = {path.name for place in (folder, folder / "onnx") for path in place.glob("*") if path.exists()}
+    index = folder / "model.safetensors.index.json"
+    try:
+        parts = set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index.exists() else set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True  # loading it says what is wrong with the index
+    return parts <= there and any(name.endswith(_WEIGHTS) for name in there)
 
 
 def fetch(wanted: HubId, store: Path, say: Callable[[str], None], endpoint: str | None = None) -> Path:
     """Download the files that we would load, and no others; returns their folder.
 
     Every weight is hashed and compared with what the hub says. Raises NotFound (no such model or revision), Permanent
-    (nothing here that may be loaded, a wrong hash) or Transient (no network).
+    (nothing here that may be loaded, a wrong hash, no right to it) or Transient (no network, not finished).
     """
     os.environ["HF_HUB_OFFLINE"] = "0"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # plain HTTP: one way through proxies and past firewalls
     from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # its warnings quote signed addresses, with which anybody could fetch the file
     try:
         told = HfApi(endpoint=endpoint).model_info(wanted.name, revision=wanted.revision, files_metadata=True)
         files = {str(item.rfilename): item for item in told.siblings or []}
@@ -88,7 +107,9 @@ def fetch(wanted: HubId, store: Path, say: Callable[[str], None], endpoint: str 
     except CrawlerError:
         raise
     except Exception as error:
-        raise _translated(error, wanted) from error
+        raise _translated(error, wanted) from None
+    if missing_ones := [name for name in names if not (folder / name).is_file()]:
+        raise Transient(f"{wanted}: {', '.join(missing_ones)} did not come; fetch it again")
     for name in names:
         _compare(folder / name, files[name])
     return folder
@@ -109,22 +130,41 @@ def chosen(names: list[str], shown: str) -> list[str]:
 
 
 def _compare(path: Path, told: Any) -> None:
-    wanted = getattr(told.lfs, "sha256", None)
-    if wanted and sha256(path) != wanted:
+    """Large files are named by their sha256 on the hub, the others by their id in git."""
+    wanted, found = getattr(told.lfs, "sha256", None), sha256
+    if not wanted:
+        wanted, found = getattr(told, "blob_id", None), _git_id
+    if wanted and found(path) != wanted:
         path.resolve().unlink(missing_ok=True)
-        raise Permanent(f"{path.name}: its sha256 is not what the hub says; it was removed, fetch it again")
+        kind = "sha256" if found is sha256 else "content"
+        raise Permanent(f"{path.name}: its {kind} is not what the hub says; it was removed, fetch it again")
+
+
+def _git_id(path: Path) -> str:
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _translated(error: Exception, wanted: HubId) -> CrawlerError:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, GatedRepoError):
-        return Permanent(f"{wanted}: its owner wants you to agree to terms first, on its page on the hub")
+        return Permanent(
+            f"{wanted}: its owner wants you to agree to terms first: do so on its page on the hub, and set HF_TOKEN"
+        )
     if isinstance(error, RepositoryNotFoundError):
-        return NotFound(f"{wanted}: there is no such model on the hub, or it is private")
+        return NotFound(f"{wanted}: there is no such model on the hub, or it is private and HF_TOKEN may not read it")
     if isinstance(error, RevisionNotFoundError):
         return NotFound(f"{wanted}: this model has no revision {wanted.revision}")
-    return Transient(f"{wanted}: could not be fetched: {said(error)}")
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
+    if status in (401, 403):
+        return Permanent(f"{wanted}: the hub refuses it ({status}): mend HF_TOKEN, or take another model")
+    return Transient(f"{wanted}: could not be fetched, fetch it again: {_without_secrets(said(error))}")
+
+
+def _without_secrets(text: str) -> str:
+    """Signed addresses and tokens open what is private."""
+    return _TOKEN.sub("hf_…", _QUERY.sub(r"\1\2?…", text))
 
 
 def missing(model: str, folder: Path, wanted: HubId | None) -> ModelUnavailable:

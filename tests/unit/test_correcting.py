@@ -30,6 +30,7 @@ class Calm:
     """A model that finds everything neutral; it never saw a gribbled snorfle."""
 
     name = "calm-1"
+    trouble = ""
 
     def analyse(
         self, texts: Sequence[str], targets: Sequence[str | None], hints: Sequence[str | None] | None = None
