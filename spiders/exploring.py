@@ -31,6 +31,8 @@ MOST_REQUESTS = 25
 MOST_OF_ONE = 3
 ENOUGH = 5
 MOST_POSTS = 300
+# Leads are guesses: none of them may keep the look waiting as long as the address itself.
+LEAD_SECONDS = 10
 FIELDS = ("author", "published_at", "url", "platform_id", "rating", "parent")
 _GOOD = (Verdict.OK, Verdict.EMPTY)
 
@@ -116,8 +118,14 @@ class Explorer(SourceSpider):
         if self._asked >= self.task.most:
             return
         self._asked += 1
-        meta = {"download_maxsize": self.max_bytes, **request.meta}
+        patience = {} if request.url == self.task.url else {"download_timeout": LEAD_SECONDS}
+        meta = {"download_maxsize": self.max_bytes, **patience, **request.meta}
         yield request.replace(callback=then, errback=lost, priority=priority, meta=meta, dont_filter=True)
+
+    async def closed(self, reason: str) -> None:
+        """A look ends without a verdict of its own: its Trials say what was found."""
+        if reason == "closespider_timeout":
+            self.trials.said("the look was ended at its time limit; what it found before is told", Verdict.FAILED)
 
     async def _page(self, response: Response) -> AsyncIterator[Any]:
         """The address itself."""

@@ -5,7 +5,9 @@ One bounded walk in a crawl child; what is proposed has shown real posts, read b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from spiders.exploring import Trial
     from spiders.leads import Lead
 
-SECONDS = 150.0
+# A look that takes longer tells what it has found until then; one that hangs is ended.
+LOOK, SECONDS = 100, 150.0
 _FAR = ("article",)
 
 
@@ -88,13 +91,29 @@ class Discovered:
         return [proposal for proposal in self.proposals if proposal.proved]
 
 
+@contextmanager
+def without_config() -> Iterator[App]:
+    """An app without names and sources, in a folder that is gone afterwards: enough for a look at an address."""
+    with tempfile.TemporaryDirectory(prefix="mention-crawler-preview-") as folder:
+        path = Path(folder) / "mention-crawler.yaml"
+        path.write_text("timezone: UTC\n", encoding="utf-8")
+        app = App.load(str(path))
+        try:
+            yield app
+        finally:
+            app.close()
+
+
 def discover(app: App | None, url: str, words: Sequence[str] = ()) -> Discovered:
     """Look at a site and say how it could be read. NotFound when the address is none."""
+    if app is None:
+        with without_config() as bare:
+            return discover(bare, url, words)
     from crawler.engine.errands import errand
 
     address = demand_address(url)
-    asked = tuple(words) or tuple(brand.name for brand in app.config.brands)[:3] if app else tuple(words)
-    arguments = (str(app.config.path) if app else None, address, asked)
+    asked = tuple(words) or tuple(brand.name for brand in app.config.brands)[:3]
+    arguments = (str(app.config.path), address, asked)
     answer = errand(_explore_main, arguments, SECONDS)
     if isinstance(answer, str):
         return Discovered(address, notes=[answer], network_failed=True)
@@ -157,21 +176,17 @@ def name_of(lead: Lead) -> str:
     return slug(f"{host} {path}" if lead.kind == "feed" else f"{host} {lead.kind}" if lead.kind != "forum" else host)
 
 
-def _explore_main(channel: Channel, config_path: str | None, url: str, words: tuple[str, ...]) -> Any:
+def _explore_main(channel: Channel, config_path: str, url: str, words: tuple[str, ...]) -> Any:
     """In the child: one Explorer; its Trials without the bodies that were read."""
-    from crawler.app.kinds import spider_kinds
-    from crawler.net.guard import EgressPolicy
     from crawler.scrapy_settings import as_dict
     from crawler.stages.crawl_once import run_once
     from spiders.exploring import Explorer, Task, Trials
 
-    app = App.load(config_path) if config_path else None
-    kinds = app.spiders if app else spider_kinds(Path("/nonexistent"))
-    zone, agent = (app.config.timezone, app.config.user_agent) if app else ("UTC", "")
-    policy = app.policy if app else EgressPolicy()
-    private = app.config.allow_private if app else ()
-    task = Task(url, {name: kind for name, kind in kinds.items() if not kind.browser}, words, zone)
+    app = App.load(config_path)
+    kinds = {name: kind for name, kind in app.spiders.items() if not kind.browser}
+    task = Task(url, kinds, words, app.config.timezone)
     trials: Any = Trials()
-    run_once(Explorer, Source("explored", "explorer", task), trials, as_dict(agent, private), policy)
+    settings = as_dict(app.config.user_agent, app.config.allow_private) | {"CLOSESPIDER_TIMEOUT": LOOK}
+    run_once(Explorer, Source("explored", "explorer", task), trials, settings, app.policy)
     asked = sum(trial.requests for trial in trials)
     return list(trials), trials.notes, trials.unreachable, asked, trials.verdict

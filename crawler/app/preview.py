@@ -6,11 +6,8 @@ swells hurts nobody; what it read comes back as rows.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crawler.app import App, now
@@ -45,19 +42,6 @@ class Preview:
     network_failed: bool = False
     explained: list[str] = field(default_factory=list)
     proposal: Proposal | None = None
-
-
-@contextmanager
-def without_config() -> Iterator[App]:
-    """An app without names and sources, in a folder that is gone afterwards: enough for a look at an address."""
-    with tempfile.TemporaryDirectory(prefix="mention-crawler-preview-") as folder:
-        path = Path(folder) / "mention-crawler.yaml"
-        path.write_text("timezone: UTC\n", encoding="utf-8")
-        app = App.load(str(path))
-        try:
-            yield app
-        finally:
-            app.close()
 
 
 def preview_text(app: App, text: str) -> Preview:

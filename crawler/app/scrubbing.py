@@ -54,6 +54,7 @@ _WAYS: tuple[Callable[[str], str], ...] = (
     _as_json,
     lambda text: _as_json(text).replace("/", "\\/"),
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
     escape,
     lambda text: b64encode(text.encode("utf-8", "replace")).decode().rstrip("="),
 )

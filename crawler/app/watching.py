@@ -30,6 +30,7 @@ PACES = {"stackexchange": "15m..2h", "reddit": "5m..1h", "github": "5m..1h"}
 PACE = "2m..30m"
 _LONGEST = 100
 _MOST_WORDS = 4
+_UNQUOTED = dict.fromkeys(map(ord, '"«»„“”‟'), " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Wish:
     kinds: tuple[str, ...] = ()
     bases: Mapping[str, str] = field(default_factory=dict)
     every: str | None = None
+    # The name was longer than anybody writes; what is looked for is its beginning.
+    cut: bool = False
 
     @classmethod
     def of(cls, name: str, also: Iterable[str] = (), kinds: Iterable[str] = (), **more: Any) -> Wish:
@@ -50,11 +53,20 @@ class Wish:
             raise NotFound(f'{name!r} has no letter to look for: mention-crawler watch "Ladna Pay"')
         if more.get("every") is not None:
             _demand_pace(more["every"])
-        return cls(words[0], tuple(word for word in words[1:] if word), tuple(dict.fromkeys(kinds)), **more)
+        also, cut = tuple(word for word in words[1:] if word), len(_plain(name)) > _LONGEST
+        return cls(words[0], also, tuple(dict.fromkeys(kinds)), cut=cut, **more)
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in clean_text(text)).split())
 
 
 def _word(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in clean_text(text)).split())[:_LONGEST]
+    """One line without anything that does not show; where it is too long, whole words of it if there are several."""
+    plain = _plain(text)
+    if len(plain) <= _LONGEST:
+        return plain
+    return plain[: _LONGEST + 1].rpartition(" ")[0] or plain[:_LONGEST]
 
 
 def _demand_pace(every: str) -> None:
@@ -115,7 +127,8 @@ def search_words(wish: Wish) -> list[str]:
     >>> search_words(Wish("Nova Poshta"))
     ['Nova Poshta', 'нова пошта']
     """
-    plain = [word.lstrip("=@#").strip() for word in (wish.name, *wish.also)]
+    # Quotation marks would end the phrase in which platforms are asked for a name.
+    plain = [" ".join(word.lstrip("=@#").translate(_UNQUOTED).split()) for word in (wish.name, *wish.also)]
     words = dict.fromkeys(word for word in plain if word)
     folded = {word.casefold() for word in words}
     other = _in_other_script(plain[0].casefold())

@@ -117,7 +117,7 @@ def preview(
 @contextmanager
 def _app_for_a_look(config: str | None, at_address: bool) -> Iterator[App]:
     """The app of the config; of none at all where an address is looked at and there is none."""
-    from crawler.app.preview import without_config
+    from crawler.app.discovering import without_config
 
     app = app_or_none(config, needed=not at_address)
     if app is None:

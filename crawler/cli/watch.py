@@ -90,6 +90,8 @@ def _watch(wish: Wish, once: bool, since: str | None, save: str | None, as_json:
 
     oldest = moment(since)
     target = target_of(save) if save is not None else None
+    if wish.cut:
+        say(f"the name is long: only its first {len(wish.name)} characters are looked for")
     with opened(wish) as (app, sources):
         names = ", ".join(source.name for source in sources)
         say(f"asking {names} for {', '.join(f'«{word}»' for word in search_words(wish))}; Ctrl-C ends it")

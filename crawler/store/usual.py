@@ -167,10 +167,11 @@ def _vanished_early(usual: Usual, hours: float) -> bool:
 
     One that shows nothing but new posts each time may: nobody knows its nights yet.
     """
-    if usual.zeros or len(usual.shown) < 2 or hours > max(SOON, 4 * max(usual.gaps, default=0.0)):
+    if usual.zeros or len(usual.shown) < FEW:
         return False
-    still = min(usual.shown) >= max(4.0, ALIKE * max(usual.shown))
-    return (still and len(usual.shown) >= FEW) or (usual.shown[-1] >= FEW and min(usual.stayed, default=0.0) >= STAYS)
+    if min(usual.shown) >= max(4.0, ALIKE * max(usual.shown)):
+        return hours <= (SOON if len(usual.shown) == FEW else max(SOON, 4 * max(usual.gaps)))
+    return hours <= SOON and usual.shown[-1] >= FEW and min(usual.stayed, default=0.0) >= STAYS
 
 
 def _emptied(usual: Usual, run: Yield) -> Iterator[Oddity]:

@@ -59,6 +59,16 @@ def test_an_answer_is_kept_without_secrets_and_a_change_is_told(place: Installat
     assert (live["state"], live["why"]) == ("changed", "used to be filled and is empty now: author")
 
 
+def test_a_refusal_takes_no_good_recordings_place(place: Installation, site: RoughSite) -> None:
+    [kept] = place.json("sources", "record", "Our API")
+    before = {path.name: path.read_bytes() for path in Path(kept["folder"]).iterdir()}
+    site.routes["/api/posts*"] = lambda request: request.send("slow down", status=429)
+    assert "429" in place.run("sources", "record", "Our API", code=4).err
+    site.routes["/api/posts*"] = lambda request: request.send('{"posts": []}', "application/json")
+    assert "stays as it is" in place.run("sources", "record", "Our API", code=1).err
+    assert {path.name: path.read_bytes() for path in Path(kept["folder"]).iterdir()} == before
+
+
 def test_no_answer_is_no_recording(place: Installation, site: RoughSite) -> None:
     site.close()
     assert "no answer" in place.run("sources", "record", "Our API", code=4).err

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from e2e.installation import COMMAND, MARK, Installation, until
@@ -137,6 +138,40 @@ def test_one_that_fails_stops_no_other(place: Installation, search: Search) -> N
     *_, summary = rows(out)
     assert {row["source"]: row["mentions"] for row in summary["sources"]} == {"hackernews": 2, "lemmy": 0}
     assert [line.startswith("lemmy: ") for line in err.splitlines()].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [('Ладна "Пей" & Co 🦊', "Ладна Пей & Co 🦊"), ("Ladna Pay " * 20, ("Ladna Pay " * 10).strip())],
+)
+def test_odd_names_are_asked_for_as_they_are_and_saved(
+    place: Installation, search: Search, name: str, asked: str
+) -> None:
+    said = name.strip()[:99] if "Ladna" in name else name
+    search.said = [f"I wrote to {said} twice, nobody answers!"]
+    code, out, err = ended(begun(place, name, *search.options(), "--once", "--save", "--json"))
+    assert code == 0, err
+    queries = [parse_qs(urlsplit(path).query)["query"][0] for path in search.site.asked if "search_by" in path]
+    assert f'"{asked}"' in queries and all(query.count('"') == 2 for query in queries)
+    assert ("only its first 99" in err) is (len(name) > 100)
+    *_, summary = rows(out)
+    assert summary["mentions"] == 1, err
+    place.run("check")
+    [crawled, _] = place.json("crawl")
+    assert (crawled["verdict"], crawled["mentions_new"]) == ("ok", 1)
+
+
+def test_one_that_limits_is_named_once_however_often_it_is_asked(place: Installation, search: Search) -> None:
+    search.site.routes["/api/v3*"] = lambda request: request.send("slow down", status=429)
+    search.site.routes["/api/v4*"] = search.site.routes["/api/v3*"]
+    also = ("--source", "lemmy", "--base-url", f"lemmy={search.site.url}", "--every", "1s")
+    process = begun(place, "Nova Pay", *search.options(), *also)
+    until(lambda: search.site.asked.total() > 6, 120, "rounds")
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, out.count("twice")) == (0, 1)
+    assert err.count("lemmy: failed") == 1 and "429" in err, err
+    assert "2 mentions: 1 negative, 1 positive" in err
 
 
 def test_nobody_there_is_said_plainly(place: Installation) -> None:

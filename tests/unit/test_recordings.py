@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
+from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crawler.app.recordings import selftest, shipped, usual_fields
+from crawler.app.recordings import _place, selftest, shipped, usual_fields
 from crawler.app.scrubbing import Scrubber
 from crawler.app.source_text import SourceText
+from crawler.errors import Permanent
 from crawler.model import Document
 
 SECRET = 'p/s+s "w0rd" ключ'
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode().rstrip("=")
 
 
 def clean(body: str = "", url: str = "https://api.example/", **headers: str) -> Document:
@@ -34,6 +41,56 @@ def test_no_secret_in_any_spelling_is_kept() -> None:
 def test_addresses_lose_keys_and_users_even_unknown_ones() -> None:
     kept = clean(url="https://ann:pw@api.example/v1?q=tea&api_key=abc&page=2&access_token=xyz&monkey=1")
     assert kept.url == "https://api.example/v1?q=tea&api_key=SECRET&page=2&access_token=SECRET&monkey=1"
+
+
+def test_what_servers_hand_out_is_not_kept_and_what_paging_needs_is() -> None:
+    kept = clean(
+        '{"access_token": "abc.def", "next_page_token": "p2", "next": "/v1?sid=0123456789abcdef&page=2", '
+        '"csrf_token":"x", "password": "pw", "text": "the token was sid=1"}'
+    ).body.decode()
+    told = json.loads(kept)
+    assert (told["access_token"], told["csrf_token"], told["password"]) == ("SECRET",) * 3
+    assert (told["next_page_token"], told["next"]) == ("p2", "/v1?sid=SECRET&page=2")
+    assert told["text"] == "the token was sid=1"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "cp1251"])
+@pytest.mark.parametrize(
+    "way", [str, html.escape, lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"), _base64]
+)
+def test_secrets_are_found_in_every_charset(encoding: str, way: Any) -> None:
+    body = f"<p>привіт {way(SECRET)} кінець</p>".encode(encoding)
+    kept = Scrubber([SECRET]).clean(Document("https://api.example/", 200, {}, body, NOW)).body.decode(encoding)
+    assert kept.startswith("<p>привіт SECRET") and kept.endswith(" кінець</p>")
+
+
+def test_a_block_keeps_its_references_and_loses_what_was_written_into_it() -> None:
+    settings = {
+        "url": "https://ann:pw@api.example/?api_key=abc&q=tea",
+        "path": "/v1?key=${KEY}",
+        "headers": {"Authorization": "Bearer abc", "X-Token": "${TOKEN}", "Accept": "text/html"},
+        "query": {"key": "abc", "page": 2},
+        "fields": {"id": "key", "text": ["token"]},
+    }
+    kept = Scrubber([]).source(SourceText("a", "api", settings)).settings
+    assert kept["url"] == "https://api.example/?api_key=SECRET&q=tea"
+    assert kept["path"] == "/v1?key=${KEY}"
+    assert kept["headers"] == {"Authorization": "SECRET", "X-Token": "${TOKEN}", "Accept": "text/html"}
+    assert (kept["query"], kept["fields"]) == ({"key": "SECRET", "page": 2}, {"id": "key", "text": ["token"]})
+
+
+def test_recordings_of_names_written_alike_do_not_take_each_others_place(tmp_path: Path) -> None:
+    def place(name: str, posts: int = 1) -> Path:
+        return _place(tmp_path, SourceText(name, "feed", {}), posts, None)
+
+    first = place("Our API")
+    assert first == tmp_path / "feed" / "our-api" and place("../../etc/x") == tmp_path / "feed" / "etc-x"
+    first.mkdir(parents=True)
+    (first / "response.json").write_text('{"source": "Our API"}')
+    (first / "expected.json").write_text('{"posts": [{"text": "a"}]}')
+    assert place("Our API") == first and place("our-api") == tmp_path / "feed" / "our-api-2"
+    with pytest.raises(Permanent, match="its 1 posts stays"):
+        place("Our API", posts=0)
 
 
 def test_only_headers_that_reading_needs_are_kept() -> None:

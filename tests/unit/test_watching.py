@@ -31,6 +31,8 @@ def test_every_keyless_search_is_asked_and_nothing_that_needs_a_key() -> None:
         ("=Ладна Pay", ["Ладна Pay"]),
         ("X5", ["X5", "кс5"]),
         ("24", ["24"]),
+        ('Ladna "Pay" & Co', ["Ladna Pay & Co", "ладна пей & ко"]),
+        ("ТОВ «Ладна Пей»", ["ТОВ Ладна Пей", "tov ladna pei"]),
     ],
 )
 def test_platforms_are_asked_in_both_scripts(name: str, words: list[str]) -> None:
@@ -40,6 +42,13 @@ def test_platforms_are_asked_in_both_scripts(name: str, words: list[str]) -> Non
 def test_other_spellings_are_asked_for_too_but_never_many() -> None:
     wish = Wish.of("Ladna Pay", ["ладна пей", "@ladnapay", "a", "b", "c"])
     assert search_words(wish) == ["Ladna Pay", "ладна пей", "ladnapay", "a"]
+
+
+def test_a_name_longer_than_anybody_writes_is_cut_between_words() -> None:
+    wish = Wish.of("Ladna Pay " * 20)
+    assert wish.cut and len(wish.name) <= 100 and wish.name.endswith("Pay")
+    assert len(Wish.of("x" * 200).name) == 100
+    assert not Wish.of("Ladna  Pay" + " " * 200).cut
 
 
 @pytest.mark.parametrize("name", ["", "...", "\u202e", "«»"])

@@ -67,5 +67,27 @@ def test_another_make_changes_the_verdict_and_an_odd_flow_does_not() -> None:
     assert end(None) == (Verdict.OK, None)
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [(None, Verdict.EMPTY), (Oddity("no posts, and there never were fewer", True), Verdict.CHANGED)],
+)
+def test_a_run_without_posts_after_one_with_some_is_judged_by_what_is_usual(
+    said: Oddity | None, verdict: Verdict
+) -> None:
+    """A source that is still at night is not broken; `changed` by the spider alone is the last word where it knows."""
+    seen: list[tuple[Verdict, Yield]] = []
+
+    def learn(run: Run, verdict: Verdict, what: Yield) -> Oddity | None:
+        seen.append((verdict, what))
+        return said
+
+    store: Any = SimpleNamespace(yields=SimpleNamespace(learn=learn))
+    intake: Any = SimpleNamespace(tally=Tally(emptied=True), unchanged=0)
+    assert told(store, RUN, intake, Verdict.CHANGED, "20 the time before")[0] is verdict
+    assert seen[0][0] is Verdict.EMPTY and seen[0][1].empty
+    intake.tally.emptied = False
+    assert told(store, RUN, intake, Verdict.CHANGED, "all 20 entries are broken")[0] is Verdict.CHANGED
+
+
 def test_a_run_ends_although_nothing_could_be_learned() -> None:
     assert end(StoreError("locked")) == (Verdict.OK, "locked")
