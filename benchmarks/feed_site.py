@@ -68,11 +68,12 @@ def bomb() -> bytes:
 
 @dataclass
 class Log:
-    """What the server saw: answers by status, body bytes, when each host was asked for a page, how many at once."""
+    """What the server saw: answers by status, body bytes (`junk`: of floods and bombs), when hosts were asked."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     robots: int = 0
     size: int = 0
+    junk: int = 0
     asked: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     now: Counter[str] = field(default_factory=Counter)
     at_once: Counter[str] = field(default_factory=Counter)
@@ -87,6 +88,7 @@ class Log:
             "statuses": dict(self.statuses),
             "robots": self.robots,
             "bytes": self.size,
+            "junk": self.junk,
             "pages": sum(len(times) for times in self.asked.values()),
             "gaps": len(gaps),
             "least_gap": min(gaps, default=None),
@@ -171,7 +173,7 @@ class _Server:
         until = time.monotonic() + (0.0 if way == "torn" else PATIENCE)
         while time.monotonic() < until and not writer.is_closing():
             writer.write(more)
-            self.log.size += len(more)
+            self.log.junk += len(more)
             await writer.drain()
             await asyncio.sleep(pause)
 
@@ -194,8 +196,10 @@ class _Server:
 
     async def _send(self, writer: asyncio.StreamWriter, status: int, body: bytes, kind: str, more: str = "") -> None:
         if kind != "text/plain" or status != 200:
+            packed = "gzip" in more
             self.log.statuses[status] += 1
-            self.log.size += len(body)
+            self.log.size += 0 if packed else len(body)
+            self.log.junk += len(body) if packed else 0
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         head += f"Connection: close\r\n{more}\r\n"
         writer.write(head.encode() + body)

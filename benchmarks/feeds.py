@@ -82,6 +82,7 @@ def _served(turn: str, log: dict[str, Any], stored: int) -> Iterator[Row]:
     """What the server's own log says."""
     statuses = ", ".join(f"{status}: {count}" for status, count in sorted(log["statuses"].items()))
     asked = f"{log['pages']} requests for feeds, {log['robots']} for robots.txt, {log['bytes'] / MIB:.1f} MiB"
+    asked += f" and {log['junk'] / MIB:.0f} of floods and bombs"
     yield Row(f"the server's log ({turn})", asked, statuses)
     yield Row(
         f"least gap on hosts with Crawl-delay {CRAWL_DELAY:g} s ({turn})",

@@ -1,0 +1,66 @@
+"""Crawl-delay between processes: whoever makes the crawler says when the site was asked last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scrapy.http import Request, Response
+from scrapy.settings import Settings
+
+from spiders import polite
+
+PAGE = Request("https://a.example/feed")
+
+
+@pytest.fixture(autouse=True)
+def unknown() -> Iterator[None]:
+    polite.forget_robots()
+    yield
+    polite.forget_robots()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return waits
+
+
+def robots(asked_ago: float | None) -> polite.Robots:
+    """The middleware of a run; its site answers robots.txt with a delay of 10 s."""
+
+    async def download(request: Request) -> Response:
+        return Response(request.url, body=b"User-agent: *\nCrawl-delay: 10\n")
+
+    downloader = SimpleNamespace(get_slot_key=lambda request: "a", per_slot_settings={}, slots={})
+    engine = SimpleNamespace(download_async=download, downloader=downloader)
+    crawler: Any = SimpleNamespace(settings=Settings({"ROBOTSTXT_OBEY": True}), engine=engine)
+    if asked_ago is not None:
+        crawler.last_asked = time.monotonic() - asked_ago
+    return polite.Robots(crawler)
+
+
+def test_a_new_process_keeps_the_delay_of_the_one_before(slept: list[float]) -> None:
+    asyncio.run(robots(asked_ago=3.0).process_request(PAGE))
+    assert slept == [pytest.approx(7.0, abs=1.0)]
+
+
+@pytest.mark.parametrize("asked_ago", [None, 30.0, float("inf")])
+def test_a_site_that_was_not_asked_lately_is_asked_at_once(asked_ago: float | None, slept: list[float]) -> None:
+    asyncio.run(robots(asked_ago).process_request(PAGE))
+    assert slept == []
+
+
+def test_what_this_process_saw_itself_counts_first(slept: list[float]) -> None:
+    polite._LAST["https://a.example"] = time.monotonic() - 9.0
+    asyncio.run(robots(asked_ago=0.0).process_request(PAGE))
+    assert slept == [pytest.approx(1.0, abs=0.9)]
