@@ -31,7 +31,7 @@ from spiders.json_paths import path, word
 from spiders.paging import Walk, keep_walk, mark
 from spiders.verdicts import Finding
 
-KEEP_THREADS = 500
+KEEP_THREADS, KEEP_NAMES = 500, 600
 TURN = 600
 # Refusals after which another way to the same posts is worth a try.
 _NOT_THIS_WAY = (400, 401, 403, 404, 405, 410, 422, 501)
@@ -47,6 +47,8 @@ class _Answer:
     items: list[tuple[Shape, list[Any]]] = field(default_factory=list)
     dated: dict[str, datetime | None] = field(default_factory=dict)
     pinned: set[str] = field(default_factory=set)
+    # Ids of posts by the names under which answers to them name them.
+    names: dict[str, str] = field(default_factory=dict)
     # Items that are posts and say nothing, such as pictures.
     wordless: int = 0
 
@@ -84,7 +86,9 @@ class ApiSpider(SourceSpider):
         if self.settings_.ask is None:
             return [self.first(asking) for asking in self._in_turn()]
         values = first_values(self.settings_, {}, None, 0.0)
-        request = request_of(self.settings_, values, Route(path=self.settings_.ask.path, query={}, when=None))
+        request = request_of(
+            self.settings_, values, Route(path=self.settings_.ask.path, query={}, body=None, when=None)
+        )
         request.meta.update(ask=True, chain="ask")
         return [request]
 
@@ -202,7 +206,9 @@ class ApiSpider(SourceSpider):
         answer = self._answer(response)
         if answer.feed:
             return self._of_feed(response)
-        return self._of_lists(response, answer)
+        said = list(self._of_lists(response, answer))
+        known = {**self.cursor_.get("_names", {}), **answer.names}
+        return [replace(post, parent=known[post.parent]) if post.parent in known else post for post in said]
 
     def _of_lists(self, response: Response, answer: _Answer) -> Iterator[Post]:
         dates = Dates(self.now(response), self.settings_.timezone)
@@ -222,6 +228,8 @@ class ApiSpider(SourceSpider):
             answer.wordless += mapper.belongs(item)
         else:
             answer.dated[mark(post)] = mapper.when(item)
+            if post.platform_id and (name := mapper.other_name(item)) and name != post.platform_id:
+                answer.names[name] = post.platform_id
             if mapper.is_pinned(item):
                 answer.pinned.add(mark(post))
         return post
@@ -267,13 +275,16 @@ class ApiSpider(SourceSpider):
 
     def cursor(self, response: Response, posts: Sequence[Post]) -> Mapping[str, Any] | None:
         """Single items that were read keep their mark, so that they are read again only when it moves."""
+        names = self._answer(response).names
+        known = {name: said for name, said in self.cursor_.get("_names", {}).items() if name not in names}
+        kept = {"_names": dict([*known.items(), *names.items()][-KEEP_NAMES:])} if names else None
         if "deeper" not in response.meta or not self._answer(response).items:
-            return None
+            return kept
         key, stamp = response.meta["deeper"]
         known = {name: said for name, said in self.cursor_.get("_threads", {}).items() if name != key}
         for name in list(known)[: max(0, len(known) - KEEP_THREADS)]:
             del known[name]
-        return {"_threads": {**known, key: stamp}}
+        return {"_threads": {**known, key: stamp}, **(kept or {})}
 
     def verdict(self, response: Response, posts: Sequence[Post]) -> Verdict | Finding | None:
         """Errors that come as answers, no JSON, JSON of another shape; OK where empty is nothing unusual."""

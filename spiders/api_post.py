@@ -53,6 +53,10 @@ class Mapper:
         """The date that orders the list."""
         return self._when(path(self.shape.moved_at)(item)) if self.shape.moved_at else None
 
+    def other_name(self, item: Mapping[str, Any]) -> str | None:
+        """The name under which answers to this post name it."""
+        return word(path(self.shape.known_as)(item)) if self.shape.known_as else None
+
     def is_pinned(self, item: Mapping[str, Any]) -> bool:
         """Whether the post stands on top whatever its age."""
         return bool(self.shape.pinned) and truth(path(str(self.shape.pinned))(item))

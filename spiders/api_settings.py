@@ -35,6 +35,9 @@ class Shape(plugins.Settings):
     engagement: dict[str, JsonPath] = Field({}, description="Counts: likes, comments, shares, views, score.")
     deleted: JsonPath | None = Field(None, description="True where the post was taken down.")
     pinned: JsonPath | None = Field(None, description="True where the post stands on top whatever its age.")
+    known_as: JsonPath | None = Field(
+        None, description="Another name of the post, under which answers to it name it; they are given its id instead."
+    )
     moved_at: JsonPath | None = Field(None, description="The date that orders the list, when not published_at.")
 
     @field_validator("fields")
@@ -223,7 +226,8 @@ class ApiSettings(SourceSettings):
 
     def _templates(self) -> list[tuple[str, str]]:
         found = [("path", self.path), *((f"otherwise {n}", route.path) for n, route in enumerate(self.otherwise, 1))]
-        found += [("body", text) for route in (self, *self.otherwise) for text in _texts(route.body)]
+        bodies = (self.body, *(route.body for route in self.otherwise))
+        found += [("body", text) for body in bodies for text in _texts(body)]
         for place, query in (("query", self.query), *(("otherwise", route.query) for route in self.otherwise)):
             found += [(f"{place}.{name}", text) for name, value in query.items() for text in _texts(value)]
         return found

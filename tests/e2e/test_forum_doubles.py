@@ -1,0 +1,77 @@
+"""Kind `forum` in real Scrapy against doubles of seven programs: nothing lost, nothing doubled, no limit broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forum_double import SHAPES, ForumDouble
+from rough_site import RoughSite, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+PLUGINS = str(Path(__file__).with_name("hasty"))
+
+
+@pytest.fixture
+def site() -> Iterator[RoughSite]:
+    made = RoughSite()
+    yield made
+    made.close()
+
+
+def board(site: RoughSite, program: str, **given: Any) -> ForumDouble:
+    """A forum with a thread on top that nothing moves, short and long threads, a full page, and one that is shut."""
+    double = ForumDouble(site, SHAPES[program], **given)
+    for thread, posts in ((1, 2), (2, 12), (3, 5), (4, 1), (5, 2), (6, 3)):
+        double.say(thread, posts, quoting=thread == 2)
+    double.threads[1].sticky = double.threads[5].shut = True
+    for post in double.threads[2].posts if double.shape.by_votes else ():
+        post.score = post.id * 7 % 5
+    return double
+
+
+def job(site: RoughSite, double: ForumDouble, kind: str = "forum", **settings: Any) -> dict[str, Any]:
+    return {"kind": kind, "settings": {"url": f"{site.url}{double.shape.board(1)}", **settings}}
+
+
+def tick(site: RoughSite, name: str) -> dict[str, Any]:
+    return {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick-{name}", "item": "nothing"}}
+
+
+@pytest.mark.parametrize("program", sorted(SHAPES))
+def test_a_forum_lives_on_and_nothing_is_lost(site: RoughSite, program: str) -> None:
+    """Read whole; nothing new; late, edited, deleted posts and a page boundary; then more than a page of threads."""
+    double = board(site, program, every=7)
+    [first_of_2, *_] = [post.id for post in double.threads[2].posts]
+    edited, gone, last = double.threads[2].posts[11], double.threads[2].posts[7], double.threads[6].posts[2]
+
+    def edit() -> None:
+        edited.text += " said anew"
+        gone.gone = last.gone = True
+
+    double.do(
+        "life",
+        edit,
+        lambda: double.say(2, late=double.threads[2].posts[9].id),
+        lambda: double.say(2, 2),
+        lambda: double.say(3, 2),
+        lambda: double.say(7, 6),
+    )
+    double.do("burst", *(lambda n=n: double.say(n, 1) for n in (4, 3, 2, 6, 7, 8, 9, 10, 11)))
+    one = job(site, double)
+    first, again, _, lived, _, burst, quiet = run(
+        one, one, tick(site, "life"), one, tick(site, "burst"), one, one, seconds=240
+    )
+    assert (first["verdict"], again["new"], quiet["new"]) == ("ok", 0, 0), first["error"]
+    assert len(again["documents"]) <= 2, again["documents"]
+    assert any(text.endswith("said anew") for text in lived["texts"])
+    assert not [text for text in burst["texts"] if "old words" in text]
+    taken = {f"post-{gone.id}", f"post-{last.id}"}
+    assert set(burst["ids"]) == double.alive() | taken
+    assert set(lived["deleted"]) <= {f"post-{gone.id}"}
+    least = {f"post-{last.id}"} if double.shape.by_votes else taken
+    assert least <= set(burst["deleted"]) <= taken
+    assert (double.breaches, double.refused > 0) == (0, True)
+    assert f"post-{first_of_2}" in first["ids"]
