@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import crawl, deliveries, feeds, forms, matching, memory, recrawl, stream, tone
+from benchmarks import crawl, deliveries, feeds, forms, jetstream, matching, memory, recrawl, stream, tone
 from benchmarks.row import Row
 
 ALL = {
@@ -17,6 +17,7 @@ ALL = {
     "matching": matching.run,
     "forms": forms.run,
     "stream": stream.run,
+    "jetstream": jetstream.run,
     "deliveries": deliveries.run,
     "tone": tone.run,
 }

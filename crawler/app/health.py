@@ -14,7 +14,7 @@ from typing import Any, Literal
 from crawler.app import App, keeping, now
 from crawler.errors import CrawlerError, StoreError
 from crawler.model import SKIPPED
-from crawler.store.streams import LIVE, STOPPED, StreamState
+from crawler.store.streams import LIVE, STOPPED, TROUBLE, StreamState
 
 STUCK_AFTER = timedelta(minutes=2)
 UNREAD_AFTER, CUT_OFF = timedelta(seconds=45), timedelta(seconds=30)
@@ -114,8 +114,9 @@ def _streams(app: App) -> Iterator[Condition]:
         state = states.get(source.id)
         if state is not None and (cause := _cut_off(state)):
             yield Condition(f"source:{source.name}:stream", f"{source.name}: {cause}", source.name)
-        elif state is not None and state.state == LIVE and state.error:
-            yield Condition(f"source:{source.name}:heard", f"{source.name}: {state.error}", source.name)
+        if state is not None and state.state != STOPPED and TROUBLE in (state.error or ""):
+            told = (state.error or "").partition(TROUBLE)[2]
+            yield Condition(f"source:{source.name}:heard", f"{source.name}: {told}", source.name)
         if cause := _passed_over(source.cursor):
             yield Condition(f"source:{source.name}:skipped", f"{source.name}: {cause}", source.name)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from crawler.errors import CrawlerError, LeaseLost, Permanent, StoreError, Transient
 from crawler.model import Document, Run, Verdict
 from crawler.stages.crawl import Intake
-from crawler.store.streams import LIVE, STOPPED, WAITING, slot_of
+from crawler.store.streams import LIVE, STOPPED, TROUBLE, WAITING, slot_of
 from spiders.stream_reading import Reader, Wire
 from spiders.stream_session import Batch, Session
 
@@ -253,7 +253,7 @@ class _Stream:
         self.failures += 1
         wait = waiting(self.failures, error)
         logger.warning("%s: %s; again in %.1f s", self.run.source.name, error, wait)
-        await self._rest(wait)
+        await self._rest(wait, reader)
 
     def _remember_end(self, session: Session, error: Exception) -> None:
         self.ended = str(error)[:500]
@@ -263,11 +263,11 @@ class _Stream:
         elif session.is_open:
             self.mute += 1
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float, reader: Reader) -> None:
         """Wait, and say so now and then."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self.reading.stop.is_set():
-            await self._tell(state=WAITING, error=self.ended)
+            await self._tell(state=WAITING, error=self._said(reader, self.ended))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.reading.stop.wait(), min(left, WAITING_TELL_SECONDS))
 
@@ -279,20 +279,27 @@ class _Stream:
             if session.is_open and passed > TELL_SECONDS:
                 await self._live(reader, session)
             elif passed > WAITING_TELL_SECONDS:
-                await self._tell(state=WAITING, error=self.ended or "the server has not answered yet")
+                why = self.ended or "the server has not answered yet"
+                await self._tell(state=WAITING, error=self._said(reader, why))
 
     async def _live(self, reader: Reader, session: Session | None = None) -> None:
         """Tell that it is read; whatever is wrong all the same is an alert."""
         if session is None or session.heard_at is not None:
             self.mute = 0
-        await self._tell(state=LIVE, error="; ".join(self._troubles(reader))[:500] or None)
+        await self._tell(state=LIVE, error=self._said(reader))
+
+    def _said(self, reader: Reader, why: str | None = None) -> str | None:
+        """Why it waits, and what is wrong beside that."""
+        troubles = "; ".join(self._troubles(reader))[:700]
+        return "; ".join(filter(None, (why, troubles and TROUBLE + troubles))) or None
 
     def _troubles(self, reader: Reader) -> Iterator[str]:
+        """In words that stay the same as long as the trouble does."""
         yield from getattr(reader, "troubles", ())
         if self.mute >= MUTE:
-            yield f"open, but nothing at all was heard in {self.mute} connections ({self.ended})"
-        if len(self.ends) == MANY_ENDS and (lately := time.monotonic() - self.ends[0]) < ENDS_SECONDS:
-            yield f"its connection ended {MANY_ENDS} times in the last {lately:.0f} s ({self.ended})"
+            yield f"it opens, but nothing at all is heard ({self.ended})"
+        if len(self.ends) == MANY_ENDS and time.monotonic() - self.ends[0] < ENDS_SECONDS:
+            yield f"its connection ended {MANY_ENDS} times within {ENDS_SECONDS / 60:.0f} minutes ({self.ended})"
 
     async def _keep(self, reader: Reader, batch: Batch) -> None:
         """Store a batch; while the database does not answer, wait for it and read nothing."""

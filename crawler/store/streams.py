@@ -16,6 +16,8 @@ from crawler.store.sources import SourceState, close_lost, state_of
 
 LIVE, WAITING, STOPPED = "live", "waiting", "stopped"
 """Connected; between two connections; ended on purpose."""
+TROUBLE = "although it is read: "
+"""In `StreamState.error`: what follows is an alert in every state, and does not come and go with a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +97,4 @@ def slot_of(state: SourceState, at: datetime) -> str:
     return f"stream:{at.isoformat(timespec='microseconds')}"
 
 
-__all__ = ["LIVE", "STOPPED", "WAITING", "StreamState", "Streams", "slot_of"]
+__all__ = ["LIVE", "STOPPED", "TROUBLE", "WAITING", "StreamState", "Streams", "slot_of"]

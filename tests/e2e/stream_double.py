@@ -24,12 +24,16 @@ COLLECTION = "app.bsky.feed.post"
 
 @dataclass
 class Faults:
-    """What goes wrong. `cut` frames end a connection; `garbage` and `huge` are sent once each, in between."""
+    """What goes wrong. `cut` frames or `lives` seconds end a connection; `garbage` is sent once, in between, and what
+    is a list of it in several frames. `poison` stands before the event of that number, whoever asks for it.
+    """
 
     cut: int = 0
+    lives: float = 0.0
     repeat: bool = False
     shuffle: bool = False
-    garbage: list[bytes] = field(default_factory=list)
+    garbage: list[bytes | list[bytes]] = field(default_factory=list)
+    poison: dict[int, bytes] = field(default_factory=dict)
     silent: bool = False
     refuse: int = 0
 
@@ -114,13 +118,19 @@ class Jetstream:
     async def _follow(self, connection: ServerConnection, cursor: int | None) -> None:
         # From a cursor on everything is told again; without one only what is to come.
         at = len(self.events) if cursor is None else sum(event["time_us"] < cursor for event in self.events)
-        sent = 0
+        sent, begun = 0, time.monotonic()
         while True:
             await asyncio.sleep(0.01)
+            if self.faults.lives and time.monotonic() - begun > self.faults.lives:
+                await connection.close()
+                return
             if self.faults.silent:
                 continue
-            batch, at = self.events[at : at + 40], min(at + 40, len(self.events))
-            frames = [json.dumps(event) for event in batch]
+            frames: list[str | bytes] = []
+            for number, event in enumerate(self.events[at : at + 40], at):
+                frames += [self.faults.poison[number]] if number in self.faults.poison else []
+                frames.append(json.dumps(event))
+            at = min(at + 40, len(self.events))
             if self.faults.repeat:
                 frames = [frame for frame in frames for _ in range(2)]
             if self.faults.shuffle:
@@ -147,9 +157,13 @@ class Jetstream:
 
 
 class EventServer:
-    """Server-sent events over chunked HTTP: `say` reaches whoever listens to a path, as soon as it is said."""
+    """Server-sent events over chunked HTTP: `say` reaches whoever listens to a path, as soon as it is said.
+
+    `pages` (path without query -> JSON) are answered at once, as the API beside the stream.
+    """
 
     def __init__(self) -> None:
+        self.pages: dict[str, Any] = {}
         self.asked: list[tuple[str, str]] = []
         self.said: dict[str, list[bytes]] = {}
         events = self
@@ -159,6 +173,9 @@ class EventServer:
 
             def do_GET(self) -> None:
                 events.asked.append((self.path, self.headers.get("Authorization", "")))
+                if not self.path.startswith("/api/v1/streaming"):
+                    events._answer(self)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
                 self.send_header("Transfer-Encoding", "chunked")
@@ -180,6 +197,15 @@ class EventServer:
         words = data if isinstance(data, str) else json.dumps(data)
         self.said.setdefault(path, []).append(f"event: {name}\r\ndata: {words}\r\n\r\n".encode())
 
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        found = self.pages.get(urlsplit(request.path).path)
+        body = json.dumps(found).encode()
+        request.send_response(404 if found is None else 200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
     def _talk(self, request: BaseHTTPRequestHandler) -> None:
         at, ended = len(self.said.get(request.path, ())), time.monotonic() + 120
         chunk = b":)\n"
@@ -191,6 +217,8 @@ class EventServer:
             time.sleep(0.05)
             said = self.said.get(request.path, [])
             chunk, at = b"".join(said[at:]), len(said)
+            # A sign of life now and then, as the real one gives it.
+            chunk = chunk or (b":thump\n" if int(time.monotonic() * 20) % 100 == 0 else b"")
 
     def close(self) -> None:
         self._server.shutdown()

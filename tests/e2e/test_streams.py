@@ -1,109 +1,38 @@
-"""Streams as the service reads them: a child process, a real websocket server, and whatever goes wrong between."""
+"""Streams as the service reads them: a child process, a real websocket server, and whatever goes wrong between.
+
+Each on SQLite and on PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from ipaddress import ip_network
-from pathlib import Path
-from typing import Any
 
 import pytest
-from e2e.stream_double import EventServer, Jetstream, jetstream, until
+from e2e.stream_double import EventServer, until
+from e2e.stream_place import PREFIX, Place, slowness, standing, stream
 
 from crawler import plugins
 from crawler.engine import osproc
-from crawler.engine.child import Child, Start
-from crawler.model import Run, Source
-from crawler.net.guard import EgressPolicy
-from crawler.net.live import Live
-from crawler.reports.ledger import balance
-from crawler.stages.stream_child import streams_main
-from crawler.store import SourceRow, Store
+from crawler.model import Source
 
 pytestmark = [pytest.mark.e2e, pytest.mark.process]
 
-LOOPBACK = (ip_network("127.0.0.0/8"),)
-PREFIX = "at://did:plc:ada/app.bsky.feed.post/"
-
-
-def make_tools(url: str, owner: str, lease: float) -> Any:
-    """In the child: what the app would hand to it."""
-    from crawler.stages.stream import StreamTools
-    from spiders.stream_reading import LightReader
-
-    kinds = plugins.family("spiders", "stream", LightReader)
-
-    def reader(run: Run) -> Any:
-        kind, source = kinds[run.source.kind], run.source
-        settings = kind.Settings(**source.settings)
-        return kind(Source(source.name, source.kind, settings, cursor=source.cursor)), Live(EgressPolicy(LOOPBACK))
-
-    return StreamTools(store=Store.open(url, durable=False), reader=reader, owner=owner, lease_seconds=lease)
-
-
-@dataclass
-class Place:
-    """A database with one stream in it, and the children that read it."""
-
-    store: Store
-    server: Jetstream
-    children: list[Child]
-
-    def configure(self, **settings: Any) -> None:
-        """The source `sky` with these settings."""
-        raw = {"base_url": self.server.url, "rewind": "5s", **settings}
-        schedule = {"every_min": 60.0, "every_max": 60.0, "stream": True}
-        row = SourceRow("sky", "jetstream", raw, {}, schedule, "127.0.0.1")
-        self.store.config.sync(repr(raw), "text", [], [row])
-
-    def start(self, owner: str = "house", lease: float = 20.0) -> Child:
-        marker = f"{osproc.crew_marker()}.streams"
-        child = Child(streams_main, (make_tools, self.store.url, owner, lease), Start("streams", marker))
-        self.children.append(child)
-        return child
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        assert self.store.path is not None
-        with closing(sqlite3.connect(self.store.path, timeout=20)) as base:
-            return base.execute(query).fetchall()
-
-    def texts(self) -> dict[str, str]:
-        """Record key -> words of every stored post."""
-        return {key.removeprefix(PREFIX): text for key, text in self.rows("SELECT platform_id, text FROM posts")}
-
-    def state(self) -> Any:
-        found = self.store.streams.states()
-        return found.get(self.store.sources.get("sky").id)
-
-    def live(self) -> bool:
-        return self.server.open > 0
-
 
 @pytest.fixture
-def place(sqlite_template: Path, tmp_path: Path) -> Iterator[Place]:
-    shutil.copyfile(sqlite_template, tmp_path / "m.db")
-    with jetstream() as server, Store.open(f"sqlite:///{tmp_path / 'm.db'}", durable=False) as store:
-        place = Place(store, server, [])
-        place.configure()
-        yield place
-        for child in place.children:
-            child.kill()
-            child.close()
-        assert balance(store.counts.ledger([])).gaps == ()
+def place(store_url: str) -> Iterator[Place]:
+    with standing(store_url) as made:
+        yield made
 
 
 def test_a_post_is_stored_within_two_seconds(place: Place) -> None:
     place.start()
     until(place.live, 120, "a connection")
     place.server.publish("k1", "Ладна Пей зняла гроші двічі")
-    assert until(lambda: "k1" in place.texts(), 20, "the post") < 2.0 + _slowness()
+    assert until(lambda: "k1" in place.texts(), 20, "the post") < 2.0 + slowness()
     place.server.publish("k2", "а повернути?", reply=(PREFIX + "k1", PREFIX + "k1"))
     until(lambda: "k2" in place.texts(), 20, "the answer")
     row = place.rows("SELECT site, url, author_url, parent, thread FROM posts WHERE platform_id LIKE '%k2'")[0]
@@ -187,7 +116,7 @@ def test_pausing_and_other_settings_take_effect_in_seconds(place: Place) -> None
     place.server.publish("k1", "one", langs=["en"])
     until(lambda: "k1" in place.texts(), 20, "the post")
     place.store.sources.pause("sky")
-    assert until(lambda: not place.server.open, 20, "its end") < 5.0 + _slowness()
+    assert until(lambda: not place.server.open, 20, "its end") < 5.0 + slowness()
     until(lambda: place.state().state == "stopped", 10, "its state")
     place.server.publish("k2", "two", langs=["en"])
     place.store.sources.resume("sky")
@@ -254,9 +183,7 @@ def test_ten_seconds_are_one_document_from_which_the_posts_can_be_read_again(pla
 def test_server_sent_events_of_several_hashtags_are_one_stream(place: Place) -> None:
     paths = {tag: f"/api/v1/streaming/hashtag?tag={tag}" for tag in ("LadnaPay", "LadnaBank")}
     with closing(EventServer()) as server:
-        raw = {"url": server.url, "tags": list(paths), "token": "t0ken"}
-        row = SourceRow("sky", "mastodon_stream", raw, {}, {"every_min": 60.0, "stream": True}, "127.0.0.1")
-        place.store.config.sync("mastodon", "text", [], [row])
+        place.configure_rows(stream("sky", "mastodon_stream", url=server.url, tags=list(paths), token="t0ken"))
         place.start()
         until(lambda: len(server.asked) == 2, 120, "both connections")
         assert {path for path, _ in server.asked} == set(paths.values())
@@ -275,8 +202,3 @@ def test_server_sent_events_of_several_hashtags_are_one_stream(place: Place) -> 
         server.say(paths["LadnaPay"], "delete", "7")
         until(lambda: place.rows("SELECT deleted FROM posts") == [(1,)], 20, "the deletion")
         assert "t0ken" not in repr(place.rows("SELECT url, headers FROM documents"))
-
-
-def _slowness() -> float:
-    """What a busy machine may add: the first figure is the promise, this only keeps the test from lying."""
-    return 3.0 * max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1.0)
