@@ -166,7 +166,7 @@ def _place(into: Path, source: SourceText, posts: int, finding: Finding | None) 
         number, folder = number + 1, into / source.kind / f"{slug(source.name)}-{number}"
     if not posts and (before := len(_posts_of(folder / "expected.json"))):
         why = f" ({finding.why})" if finding else ""
-        raise Permanent(f"{source.name}: no posts in the answer{why}; {folder} with its {before} posts stays")
+        raise Permanent(f"{source.name}: no posts in the answer{why}; the recording of {before} posts stays: {folder}")
     return folder
 
 
@@ -329,7 +329,8 @@ def last_good(app: App, name: str) -> LastGood | None:
     kept = app.store.yields.of(states[name].id).get("last_good")
     if not kept:
         return None
-    document = app.store.documents.get(kept["id"])
+    # A server may have sent back the key that it was asked with.
+    document = Scrubber(secrets_of(app.config)).clean(app.store.documents.get(kept["id"]))
     return LastGood(document.url, document.fetched_at, int(kept["posts"]), document.body, _charset_of(document))
 
 

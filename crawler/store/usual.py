@@ -17,8 +17,8 @@ RING = 40
 # Before this nothing is usual yet.
 RUNS, POSTS, SPAN, WEEK = 6, 30, timedelta(hours=60), timedelta(days=8)
 # So many runs say of a young source at least that its lists stand still, or that its posts stay in them.
-FEW, ALIKE, STAYS, SOON = 3, 0.9, 0.5, 1.0
-ALWAYS, MOST_POSTS_KEPT = 0.98, 600
+FEW, ALIKE, STAYS, SOON = 3, 0.9, 0.5, 0.25
+ALWAYS, SELDOM, MOST_POSTS_KEPT = 0.98, 0.02, 600
 # An odd state that lasts so long is the new usual: nobody may have to edit a config to end an alert.
 ODD_RUNS, ODD_FOR = 30, timedelta(days=14)
 SLOTS, SLOT_HOURS = 16, 3
@@ -196,7 +196,8 @@ def _shortened(usual: Usual, run: Yield) -> Iterator[Oddity]:
 
 def _thinned(usual: Usual, run: Yield, at: datetime) -> Iterator[Oddity]:
     """Lists that always held about as many posts hold next to none."""
-    if not _steady(usual) or median(usual.shown) < 8:
+    # A source that is empty now and then may hold a single post as well.
+    if not _steady(usual) or median(usual.shown) < 8 or usual.zeros > SELDOM * usual.runs:
         return
     seen_a_weekend = at - datetime.fromisoformat(usual.since) >= WEEK
     now = run.shown / max(1, run.answers)

@@ -59,13 +59,28 @@ def test_an_answer_is_kept_without_secrets_and_a_change_is_told(place: Installat
     assert (live["state"], live["why"]) == ("changed", "used to be filled and is empty now: author")
 
 
+def test_the_last_good_answer_is_shown_without_what_it_was_asked_with(place: Installation, site: RoughSite) -> None:
+    good = site.routes["/api/posts*"]
+    site.routes["/api/posts*"] = lambda request: request.send("down", status=404)
+    place.run("crawl", code=5)
+    assert "no good answer yet" in place.run("sources", "sample", "Our API", code=3).err
+    site.routes["/api/posts*"] = good
+    place.run("crawl")
+    site.routes["/api/posts*"] = lambda request: request.send("gone", status=404)
+    place.run("crawl", code=5)
+    [kept] = place.json("sources", "sample", "Our API")
+    assert (kept["posts"], "Nova Pay 2" in kept["body"], TOKEN in kept["body"]) == (3, True, False)
+    assert "Nova Pay 2" in place.run("sources", "sample", "Our API").out
+    assert "did you mean" in place.run("sources", "sample", "our-api", code=2).err
+
+
 def test_a_refusal_takes_no_good_recordings_place(place: Installation, site: RoughSite) -> None:
     [kept] = place.json("sources", "record", "Our API")
     before = {path.name: path.read_bytes() for path in Path(kept["folder"]).iterdir()}
     site.routes["/api/posts*"] = lambda request: request.send("slow down", status=429)
     assert "429" in place.run("sources", "record", "Our API", code=4).err
     site.routes["/api/posts*"] = lambda request: request.send('{"posts": []}', "application/json")
-    assert "stays as it is" in place.run("sources", "record", "Our API", code=1).err
+    assert "the recording of 3 posts stays" in place.run("sources", "record", "Our API", code=1).err
     assert {path.name: path.read_bytes() for path in Path(kept["folder"]).iterdir()} == before
 
 

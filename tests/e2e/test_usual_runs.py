@@ -18,7 +18,7 @@ from e2e.site import forum
 
 from crawler.app import App, health
 from crawler.app.hosting import make_tools as real_tools
-from crawler.app.recordings import last_good
+from crawler.app.recordings import last_good, online
 from crawler.app.syncing import sync
 from crawler.engine.processes import CrawlCrew, Limits
 from crawler.model import CrawlResult
@@ -129,9 +129,23 @@ def test_what_breaks_is_told_within_two_runs_and_ends_when_it_is_well(world: Wor
         kept = last_good(world.app, name)
         assert kept is not None and kept.posts == 20, name
         assert f"Post {3 * GOOD - 3}:".encode() in kept.body and b"class='who'" in kept.body
+    told = {one.what: (one.state, one.why) for one in online(world.app, ["nameless", "emptied"], [])}
+    assert told["nameless"] == ("changed", "used to be filled and is empty now: author")
+    assert told["emptied"] == ("changed", f"no posts, and its {GOOD} crawls so far all showed some")
     pages.update({f"/{name}": board(3 * GOOD + 3) for name in world.names})
     assert {one.verdict.value for one in world.crawl().values()} == {"ok"}
     assert world.alerts() == {}
+
+
+@pytest.mark.parametrize("world", [("young", "new")], indirect=True)
+def test_a_young_list_that_vanishes_is_told_and_one_that_only_began_is_not(world: World) -> None:
+    """Some minutes are enough for a list that keeps its posts; of one with nothing but new posts nobody knows yet."""
+    for turn in range(3):
+        world.site.pages |= {"/young": board(turn, 8 + turn), "/new": board(100 * turn, 5 + 9 * turn)}
+        world.crawl(0.1)
+    world.site.pages |= {"/young": forum(), "/new": forum()}
+    assert {name: one.verdict.value for name, one in world.crawl(0.1).items()} == {"young": "changed", "new": "empty"}
+    assert set(world.alerts()) == {"young"}
 
 
 @pytest.mark.parametrize("world", [("moody",)], indirect=True)

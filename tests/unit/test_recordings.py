@@ -89,7 +89,7 @@ def test_recordings_of_names_written_alike_do_not_take_each_others_place(tmp_pat
     (first / "response.json").write_text('{"source": "Our API"}')
     (first / "expected.json").write_text('{"posts": [{"text": "a"}]}')
     assert place("Our API") == first and place("our-api") == tmp_path / "feed" / "our-api-2"
-    with pytest.raises(Permanent, match="its 1 posts stays"):
+    with pytest.raises(Permanent, match="recording of 1 posts stays"):
         place("Our API", posts=0)
 
 
