@@ -75,3 +75,26 @@ def test_a_forum_lives_on_and_nothing_is_lost(site: RoughSite, program: str) -> 
     assert least <= set(burst["deleted"]) <= taken
     assert (double.breaches, double.refused > 0) == (0, True)
     assert f"post-{first_of_2}" in first["ids"]
+
+
+@pytest.mark.parametrize(("kind", "finds"), [("forum", True), ("forum_hasty", False)])
+def test_a_post_that_waited_for_a_moderator_is_found(site: RoughSite, kind: str, finds: bool) -> None:
+    """It stands a page before the last one, among posts that are known: a build that stops at these must fail."""
+    double = board(site, "xenforo")
+    late = double.threads[2].posts[6].id
+    double.do("life", lambda: double.say(2, late=late), lambda: double.say(2))
+    one = {**job(site, double, kind), "plugins": PLUGINS}
+    _, _, lived = run(one, tick(site, "life"), one, seconds=120)
+    assert (set(lived["ids"]) == double.alive()) == finds
+
+
+def test_a_thread_of_many_pages_is_gone_on_with_where_a_run_had_to_stop(site: RoughSite) -> None:
+    """Six pages a run: each reads what is new first, then on from where the last one stopped, and nothing twice."""
+    double = ForumDouble(site, SHAPES["phpbb"])
+    double.say(1, 63)
+    double.do("more", lambda: double.say(1, 3))
+    one = job(site, double, pages=6)
+    first, _, second, third, fourth, quiet = run(one, tick(site, "more"), one, one, one, one, seconds=200)
+    assert len(first["ids"]) < 30
+    assert set(fourth["ids"]) == double.alive(), (len(second["ids"]), len(third["ids"]))
+    assert (quiet["new"], quiet["documents"]) == (0, [f"{site.url}/viewforum.php?f=5"])
