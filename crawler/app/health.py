@@ -20,6 +20,8 @@ STUCK_AFTER = timedelta(minutes=2)
 UNREAD_AFTER, CUT_OFF = timedelta(seconds=45), timedelta(seconds=30)
 # Of a stream: seconds without a message that are nothing unusual, and how many of its usual gaps are.
 QUIET, MANY_GAPS = 60.0, 30.0
+# Friday evening to Tuesday morning: a Monday may be a holiday.
+LONG_WEEKEND = 90 * 3600.0
 # Connections in which nothing at all was said; how long a single message may be the last; how long a loss is told.
 MUTE_CONNECTIONS, ONLY_ONE, TOLD_FOR = 3, 86400.0, timedelta(hours=24)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -103,7 +105,7 @@ def _sources(app: App) -> Iterator[Condition]:
         if state.failures >= 1 and state.last_verdict in {"failed", "blocked", "changed", "too_big", "trap"}:
             cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or '?'}"
             yield Condition(f"source:{state.name}:failing", cause, state.name)
-        elif _silent(state):
+        elif _silent(app, state):
             yield Condition(f"source:{state.name}:silent", f"{state.name}: silent far longer than usual", state.name)
 
 
@@ -154,12 +156,14 @@ def _cut_off(state: StreamState) -> str | None:
     return None
 
 
-def _silent(state: Any) -> bool:
-    """No new post for more than three times the usual gap (and at least a day)."""
+def _silent(app: App, state: Any) -> bool:
+    """No new post for more than three times the usual gap, and a day; of one that rests at weekends, a long one."""
     if not state.usual_gap_seconds or not state.last_new_at:
         return False
     quiet = (now() - state.last_new_at).total_seconds()
-    return bool(quiet > max(86400.0, 3 * state.usual_gap_seconds))
+    if quiet <= max(86400.0, 3 * state.usual_gap_seconds):
+        return False
+    return bool(quiet > LONG_WEEKEND or not app.store.yields.rests(state.id))
 
 
 def _stages(app: App) -> Iterator[Condition]:

@@ -25,6 +25,7 @@ SLOTS, SLOT_HOURS = 16, 3
 SEEN_HOURS, MOST_HOURS = 12.0, 200.0
 FORTNIGHT = 336.0
 HOLIDAY = 0.3
+DAY, RESTING = 24.0, 0.15
 # New posts that should have come, by the slowest reading of the past, before silence means anything.
 SURELY = 25.0
 
@@ -91,6 +92,14 @@ class Usual:
     def as_json(self) -> dict[str, Any]:
         """For the database."""
         return asdict(self)
+
+    def rests(self) -> bool:
+        """Whether next to nothing new comes at weekends; also while no weekend was seen yet."""
+        (week_hours, week), (end_hours, end) = (
+            (sum(hours for hours, _ in days), sum(new for _, new in days))
+            for days in (self.rates[: SLOTS // 2], self.rates[SLOTS // 2 :])
+        )
+        return end_hours < DAY or end * week_hours < RESTING * week * end_hours
 
     def summary(self) -> dict[str, Any]:
         """For people: what is usual, empty while too little is known."""

@@ -47,6 +47,12 @@ class Yields(Part):
         usual = {} if row.settings != self._settings(source_id) else Usual.of(row.state).summary()
         return {"usual": usual, "odd": row.odd, "last_good": sample}
 
+    def rests(self, source_id: int) -> bool:
+        """Whether a source is still at weekends, as far as is known; not where nothing was learned."""
+        with self.db.read() as connection:
+            row = self._row(connection, source_id)
+        return row is not None and Usual.of(row.state).rests()
+
     def _settings(self, source_id: int) -> str:
         with self.db.read() as connection:
             return _digest(connection, source_id)

@@ -47,6 +47,16 @@ def test_a_month_of_bursts_raises_no_alarm(every: float, keeps: float) -> None:
     assert [told(seed, every, keeps=keeps)[0] for seed in range(12)] == [[]] * 12
 
 
+@pytest.mark.parametrize(("weekend", "rests"), [(0, True), (1, True), (4, False), (10, False)])
+def test_a_source_that_rests_at_weekends_is_known_by_its_second(weekend: int, rests: bool) -> None:
+    usual = Usual()
+    for hour in range(0, 14 * 24, 2):
+        at = MONDAY + timedelta(hours=hour)
+        new = weekend if at.weekday() > 4 else 12
+        usual, _ = judged(usual, Yield(1, 20, new, dict.fromkeys(FIELDS, 20)), at)
+    assert usual.rests() is rests
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_posts_that_lose_their_authors_are_found_although_they_come_in_bursts(seed: int) -> None:
     odd, first = told(seed, 3.0, breaks="author")

@@ -62,6 +62,17 @@ def test_a_source_that_is_often_empty_may_be_empty(world: World) -> None:
         assert learn(world, what, verdict) is None
 
 
+def test_only_what_was_learned_rests_at_weekends(world: World) -> None:
+    world.sync()
+    source_id = world.store.sources.get("a").id
+    assert not world.store.yields.rests(source_id)
+    learn(world, full())
+    assert world.store.yields.rests(source_id)
+    for _ in range(16):
+        learn(world, full())
+    assert not world.store.yields.rests(source_id)
+
+
 def test_other_settings_begin_anew(world: World) -> None:
     source_id = learned(world)
     world.sync(source("a", settings={"url": "http://a.example/other"}), source("b"), digest="d2")
