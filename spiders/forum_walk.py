@@ -18,7 +18,7 @@ LAST = 3
 # How often a thread was looked at says nothing of its posts, and changes all the time.
 _LOOKS = r"(?:views?|просмотр\w*|перегляд\w*|aufrufe|hits|zugriffe|vues|visitas|vistas|wyświetle\w*|odsłon\w*)"
 _HOW_MANY = r"[\d.,\u00a0 ]{1,14}[KkMmКкТт]?"
-_VIEWS = re.compile(rf"\b{_LOOKS}\s{{0,3}}:\s{{0,3}}{_HOW_MANY}|{_HOW_MANY}{_LOOKS}\b", re.I)
+_VIEWS = re.compile(rf"\b{_LOOKS}\s{{0,3}}:\s{{0,3}}{_HOW_MANY}|{_HOW_MANY}[ \u00a0]?{_LOOKS}\b", re.I)
 _STICKY = re.compile(r"(?:^|[\s_-])(?:sticky|stickybg\d?|pinned|announce(?:ment)?|thumb-?tack)(?:[\s_-]|$)", re.I)
 _HIDDEN = re.compile(r"(?:^|\s)(?:hide|hidden|d-none|collapse)(?:\s|$)")
 

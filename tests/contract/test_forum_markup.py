@@ -103,6 +103,16 @@ IPS_4 = """<body data-pageapp="forums"><h1 class="ipsType_pageTitle">T</h1>
  data-commentapp="forums"><div class="ipsComment_meta"><a href="/topic/9-t/?do=findComment&amp;comment=501"><time
  datetime="2026-11-02T10:05:00Z">x</time></a></div><div data-role="commentContent"><blockquote class="ipsQuote"
  data-ipsquote-contentcommentid="400">old words</blockquote><p>my words</p></div></div></article>"""
+IPS_5 = """<body class="ipsApp" data-pageapp="forums"><h1 class="ipsPageHeader__title">T</h1><article id="elComment_501"
+ class="ipsEntry js-ipsEntry ipsEntry--post" data-ips-hook="postWrapper"><aside class="ipsEntry__author-column">
+<h3 class="ipsEntry__username"><span class="ipsOnline"></span><a href="/profile/5-ada/">Ada</a></h3>
+<ul class="ipsEntry__authorStats"><li data-i-el="posts"><a href="/profile/5-ada/content/"><span>77</span></a></li></ul>
+</aside><div id="comment-501_wrap" data-commentapp="forums" data-commentid="501" class="ipsEntry__content">
+<div class="ipsEntry__post"><div class="ipsEntry__meta"><a class="ipsEntry__date"
+ href="/topic/9-t/?do=findComment&amp;comment=501"><time datetime="2026-11-02T10:05:00Z">x</time></a>
+<ul class="ipsBadges"><li><span class="ipsBadge ipsBadge--author">Author</span></li></ul></div>
+<div class="ipsRichText" data-role="commentContent"><blockquote class="ipsQuote"
+ data-ipsquote-contentcommentid="400">old words</blockquote><p>my words</p></div></div></div></article>"""
 NODEBB_1 = """<body><h1 component="post/header"><span component="topic/title">T</span></h1><ul component="topic"><li
  component="post" data-pid="501" data-username="Ada" itemprop="comment"><a href="/user/ada">Ada</a><a
  class="permalink" href="/post/501"><span class="timeago" title="2026-11-02T10:05:00.000Z"></span></a>
@@ -123,6 +133,7 @@ DRAWN = {
     "smf 2.0": (SMF_20, "index.php?topic=9.0", "post-400"),
     "smf 2.1": (SMF_21, "index.php?topic=9.0", "post-400"),
     "invision 4": (IPS_4, "topic/9-t/", "post-400"),
+    "invision 5": (IPS_5, "topic/9-t/", "post-400"),
     "nodebb 1": (NODEBB_1, "topic/9/t", None),
     "nodebb 3": (NODEBB_3, "topic/9/t", None),
 }
