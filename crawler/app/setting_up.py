@@ -38,7 +38,7 @@ def init(folder: Path, brand: str, packs: Sequence[str] = ()) -> Path:
 
 
 def lines_to_fill(path: Path) -> list[str]:
-    """Which lines of a config wait for values of the user's own: `31: app` each."""
+    """Which lines of a config wait for values of the user's own: `31: app of store-reviews` each."""
     return unfilled(path.read_text(encoding="utf-8"))
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from crawler.text import canonical_url, clean_text
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DURATION = re.compile(r"\d+[a-z]+(?:\.\.\d+[a-z]+)?")
 _MEANS_ELSE = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_BLOCK = 60, 20
 EVERY = "10m..6h"
 TO_FILL, THEN = "fill in ", ", then take away the leading # of these lines"
 
@@ -87,9 +87,19 @@ def slug(text: str) -> str:
 
 
 def unfilled(text: str) -> list[str]:
-    """Which lines of a config wait for values of the user's own: `31: app` each."""
-    found = re.finditer(rf"^ *# {TO_FILL}(.+){re.escape(THEN)}\r?$", text, re.M)
-    return [f"{text.count(chr(10), 0, each.start()) + 1}: {each[1]}" for each in found]
+    """Which lines of a config wait for values of the user's own: `31: app of store-reviews` each."""
+    lines = text.splitlines()
+    return [place for number, line in enumerate(lines) for place in _places(lines, number, line.strip())]
+
+
+def _places(lines: Sequence[str], number: int, line: str) -> Iterator[str]:
+    if not (line.startswith(f"# {TO_FILL}") and line.endswith(THEN)):
+        return
+    block = lines[number + 1 : number + 1 + _LONGEST_BLOCK]
+    name = block[0].partition("name: ")[2] if block else ""
+    for key in line.removeprefix(f"# {TO_FILL}").removesuffix(THEN).split(" and "):
+        behind = next((place for place, one in enumerate(block) if one.lstrip("# ").startswith(f"{key}: ")), 0)
+        yield f"{number + 2 + behind}: {key} of {name}"
 
 
 def renamed(blocks: Iterable[SourceText], taken: Iterable[str] = ()) -> list[SourceText]:
