@@ -40,8 +40,8 @@ test: $(VENV)/dev browser servers check
 	$(BIN)/pytest -n 3 --dist loadfile
 
 torture: $(VENV)/dev
-	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 700 --deliveries 70000 --parts 7 --senders 8
-	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 300 --deliveries 30000 --parts 3 --senders 8 --database postgresql
+	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 700 --deliveries 70000 --comments 14000 --parts 7 --senders 8
+	PYTHONPATH=tests:. $(BIN)/python -m torture --kills 300 --deliveries 30000 --comments 6000 --parts 3 --senders 8 --database postgresql
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks

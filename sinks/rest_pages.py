@@ -18,6 +18,7 @@ from sinks.rest_values import PAGING, Over, holds
 
 _MOST_PAGES = 1000
 _MOST_ITEMS = 50_000
+_GONE = (404, 410)
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;[^<>,]*\brel="?next"?', re.IGNORECASE)
 _FIRST_PARAM = {"page": "page", "offset": "offset", "cursor": "cursor"}
 
@@ -158,6 +159,8 @@ class Lister:
         values = Over(self.values, told_in_body)
         told = self.sink.send(self.call, values, query=rest, reads=True, missing=missing, target=target, ready=True)
         if told.word == "missing":
+            # Behind the last page stands nothing; a helpdesk that refuses to tell more says so with another status.
+            self.cut = self.cut or told.answer.status not in _GONE
             return told.answer, []
         if is_html(told.answer) and not (self.call.items or "").startswith("text:"):
             what = f"{server_of(told.answer.url)} answered {told.answer.status} with an HTML page where a list was due"

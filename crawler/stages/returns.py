@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 POLL_EVERY = 60.0
 FIRST_LOOK = timedelta(days=7)
-# Helpdesks stamp a change before it can be read, and clocks differ: the same news twice is harmless.
-OVERLAP = timedelta(minutes=2)
+# Helpdesks stamp a change minutes before their search shows it, and clocks differ: the same news twice is harmless.
+OVERLAP = timedelta(minutes=5)
 MOST_AT_ONCE = 50_000
 UNREAD_FOR = timedelta(days=1)
 

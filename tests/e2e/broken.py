@@ -3,6 +3,8 @@
 python tests/e2e/broken.py no-lookup crawl --config ...      sends again after a doubt without asking first
 python tests/e2e/broken.py sent-first crawl --config ...     writes "sent" before it sends
 python tests/e2e/broken.py marks-first crawl --config ...    commits the feed's ETag before the posts it covers
+python tests/e2e/broken.py comment-blindly run --config ...  writes a comment again without looking for it
+python tests/e2e/broken.py comment-lost run --config ...     takes a comment in doubt for written
 """
 
 from __future__ import annotations
@@ -44,6 +46,27 @@ def sent_first() -> None:
     Outbox.claim = claim_and_settle  # type: ignore[method-assign]
 
 
+def comment_blindly() -> None:
+    """A comment in doubt is simply written again."""
+    from sinks.rest_changes import Changer
+
+    Changer._is_seen = lambda self, seen: False  # type: ignore[method-assign]
+
+
+def comment_lost() -> None:
+    """A comment in doubt is taken for written."""
+    from crawler.stages import sending
+
+    send = sending.send
+
+    def send_once(sink: Any, delivery: Any, now: Any) -> Any:
+        if delivery.change is not None and delivery.doubtful:
+            return sending.Sent(delivery.remote)
+        return send(sink, delivery, now)
+
+    sending.send = send_once
+
+
 def marks_first() -> None:
     """The validators of an answer are committed in a transaction of their own, before its posts."""
     from crawler.stages.crash import kill_point
@@ -63,6 +86,8 @@ BUILDS: dict[str, Callable[[], None]] = {
     "no-lookup": no_lookup,
     "sent-first": sent_first,
     "marks-first": marks_first,
+    "comment-blindly": comment_blindly,
+    "comment-lost": comment_lost,
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A helpdesk that can be told to misbehave: a process of its own that takes what the `webhook` sink posts.
 
-Every POST of a ticket opens a NEW ticket, whatever its key: a product that sends twice is caught. What was stored is on
-disk (one JSON line each, synced) before any answer leaves, so that a kill of anything loses nothing of it.
+Every POST of a ticket opens a NEW ticket, and every POST of a comment (`event: ticket.comment`, with `ticket`) adds
+one, whatever its key: a product that sends twice is caught. `GET /tickets/ID/comments` tells them. What was stored is
+on disk (one JSON line each, synced) before any answer leaves, so that a kill of anything loses nothing of it.
 
     helpdesk = Helpdesk(folder, secret="s3cret")
     helpdesk.start()
@@ -97,6 +98,10 @@ class Helpdesk:
         """Tickets it holds, in order."""
         return [line for line in self.lines() if line["event"] == "ticket.created"]
 
+    def comments(self) -> list[dict[str, Any]]:
+        """Comments it holds, in order."""
+        return [line for line in self.lines() if line["event"] == "ticket.comment"]
+
     def calls(self) -> list[str]:
         """Every call in order: `POST created ok`, `GET lookup down`, ..."""
         path = self.folder / "calls.log"
@@ -147,6 +152,7 @@ class Desk:
     late: float = 5.0
     lag: float = 0.0
     ids: dict[str, tuple[str, float]] = field(default_factory=dict)
+    said: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
     count: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -160,6 +166,8 @@ class Desk:
         self.count += 1
         if line["event"] == "ticket.created":
             self.ids.setdefault(line["key"], (line["id"], float(line["at"])))
+        if line["event"] == "ticket.comment":
+            self.said.setdefault(str(line["ticket"]), []).append((str(line["text"]), float(line["at"])))
 
     def store(self, body: dict[str, Any], key: str) -> str:
         """Keep one ticket or change for good; returns its number."""
@@ -185,8 +193,15 @@ class Desk:
 
     def sees(self, key: str) -> bool:
         """Whether a search finds the ticket of that key already."""
-        lag = self.lag if self.mode == "harsh" else 0.0
-        return key in self.ids and time.time() >= self.ids[key][1] + lag
+        return key in self.ids and time.time() >= self.ids[key][1] + self._lag
+
+    def comments(self, ticket: str) -> list[str]:
+        """The comments of a ticket that can be read already."""
+        return [text for text, at in self.said.get(ticket, []) if time.time() >= at + self._lag]
+
+    @property
+    def _lag(self) -> float:
+        return self.lag if self.mode == "harsh" else 0.0
 
     def note(self, text: str) -> None:
         """One more line of `calls.log`."""
@@ -219,7 +234,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         key = unquote(self.path.removeprefix("/tickets/"))
-        self._behave("GET lookup", False, lambda: self._found(key))
+        if key.endswith("/comments"):
+            self._behave("GET comment", False, lambda: self._said(key.removesuffix("/comments")))
+        else:
+            self._behave("GET lookup", False, lambda: self._found(key))
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -244,11 +262,15 @@ class Handler(BaseHTTPRequestHandler):
 
         self._behave(what, True, store)
 
+    def _said(self, ticket: str) -> tuple[int, dict[str, Any]]:
+        return 200, {"comments": [{"text": text} for text in self.desk.comments(ticket)]}
+
     def _found(self, key: str) -> tuple[int, dict[str, Any]]:
         if not self.desk.sees(key):
             return 404, {"error": "no such ticket"}
         return 200, {
             "id": self.desk.ids[key][0],
+            "key": key,
             "url": f"http://{self.headers['Host']}/tickets/{key}",
             "status": "open",
         }

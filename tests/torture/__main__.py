@@ -4,7 +4,8 @@ Several sender processes work on one outbox. Each is killed by SIGKILL, at a nam
 a random moment, and started again at once. The helpdesk fails in 30 % of all calls: 500 after storing, connection cut
 after storing, slower than the client's patience, down, storing only after the connection was closed; and its search
 sees a ticket only some time after it was stored. In the end every ticket must be there exactly once, as the helpdesk's
-own file tells, and the database must know it under the right number.
+own file tells, and the database must know it under the right number; and every follow-up that joined a ticket must
+stand there as one comment, behind those that came before it.
 
 With `--parts 10` it does that ten times, each with a database, a helpdesk and a seed of its own. With `--log` each part
 is a line of JSON in that file; a part that stands there is not run again. The last line that is printed is the sum.
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import Any
 from e2e.helpdesk import Helpdesk
 
 from benchmarks.filling import fill
+from torture.following import follow_up, told
 from torture.nursery import Nursery
 from torture.sender import Job
 
@@ -40,8 +42,9 @@ SENDERS = 4
 SPEED = 20.0
 LATE, LAG, SLOW = 1.0, 0.3, 0.6
 KILLED = -9
-WRONG = ("lost", "doubled", "invented", "wrong_id", "ledger_gaps")
-SUMS = (*WRONG, "doubled_unflagged", "flagged", "tickets", "kills", "calls", "faulty_calls", "seconds")
+COMMENTS = ("comments_lost", "comments_doubled", "comments_invented", "comments_misplaced", "comments_unordered")
+WRONG = ("lost", "doubled", "invented", "wrong_id", "ledger_gaps", *COMMENTS)
+SUMS = (*WRONG, "doubled_unflagged", "flagged", "tickets", "comments", "kills", "calls", "faulty_calls", "seconds")
 
 
 @dataclass
@@ -119,7 +122,7 @@ def judge(url: str, helpdesk: Helpdesk) -> dict[str, Any]:
     ids = {(str(line["key"]), str(line["id"])) for line in helpdesk.stored()}
     with Store.open(url) as store:
         tickets = store.tickets.list(after_id=0, limit=0)
-        gaps = len(_gaps(store))
+        gaps, changes = len(_gaps(store)), told(store)
     known = {it.ticket.key: it.deliveries[0] for it in tickets}
     return {
         "tickets": len(known),
@@ -130,6 +133,27 @@ def judge(url: str, helpdesk: Helpdesk) -> dict[str, Any]:
         "invented": len(there.keys() - known.keys()),
         "wrong_id": sum((key, one.remote_id) not in ids for key, one in known.items()),
         "ledger_gaps": gaps,
+        **judge_comments(changes, helpdesk.comments()),
+    }
+
+
+def judge_comments(wanted: Mapping[str, tuple[str, int]], there: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The comments that the database has deliveries for (key -> ticket there, number), against those of the file."""
+    times = Counter(str(line["key"]) for line in there)
+    first = {str(line["key"]): str(line["ticket"]) for line in reversed(there)}
+    order = [(first[str(line["key"])], wanted[str(line["key"])][1]) for line in there if str(line["key"]) in wanted]
+    last: dict[str, int] = {}
+    unordered = 0
+    for ticket, number in order:
+        unordered += number < last.get(ticket, 0)
+        last[ticket] = max(number, last.get(ticket, 0))
+    return {
+        "comments": len(wanted),
+        "comments_lost": sum(times[key] == 0 for key in wanted),
+        "comments_doubled": sum(count > 1 for count in times.values()),
+        "comments_invented": len(times.keys() - wanted.keys()),
+        "comments_misplaced": sum(first.get(key, ticket) != ticket for key, (ticket, _) in wanted.items()),
+        "comments_unordered": unordered,
     }
 
 
@@ -148,16 +172,19 @@ def torture(
     build: str = "",
     patience: float = 3600.0,
     senders: int = SENDERS,
+    comments: int = 0,
 ) -> dict[str, Any]:
-    """Fill, torment, judge; the figures."""
+    """Fill, torment, judge; the figures. `comments` follow-ups join tickets that wait, two to a ticket."""
     from crawler.store import Store
 
     with Store.create(url, durable=False) as store:
         fill(store, deliveries, "helpdesk")
+        follow_up(store, comments)
     with Helpdesk(folder / "helpdesk", seed=seed, seconds=SLOW, late=LATE, lag=LAG) as helpdesk:
         helpdesk.mode("harsh")
         began = time.monotonic()
-        job = Torture(url, helpdesk, random.Random(seed), max(4, deliveries // max(1, kills)), build, senders)
+        gap = max(4, (deliveries + comments) // max(1, kills))
+        job = Torture(url, helpdesk, random.Random(seed), gap, build, senders)
         job.run(kills, patience)
         time.sleep(2 * LATE)
         calls = Counter(line.rsplit(" ", 1)[1] for line in helpdesk.calls())
@@ -180,7 +207,8 @@ def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     rows, steps = list(parts), Counter[str]()
     for row in rows:
         steps.update(row["kills_by_step"])
-    figures = {name: sum(int(row[name]) for row in rows) for name in SUMS}
+    # Parts of a log that is older than comments have none.
+    figures = {name: sum(int(row.get(name, 0)) for row in rows) for name in SUMS}
     return {"parts": len(rows), **figures, "kills_by_step": dict(sorted(steps.items()))}
 
 
@@ -189,6 +217,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="torture")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--deliveries", type=int, default=100_000)
+    parser.add_argument("--comments", type=int, default=0, help="follow-ups that join the tickets, beside them")
     parser.add_argument("--parts", type=int, default=1, help="share them out over so many databases, one after another")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seed", type=int, default=1, help="of the first part; the next ones count on")
@@ -213,7 +242,8 @@ def _part(options: argparse.Namespace, seed: int) -> dict[str, Any]:
         url = f"sqlite:///{folder / 'torture.db'}"
         if options.database == "postgresql":
             url = _postgres(stack)
-        found = torture(url, folder, kills, deliveries, seed, options.build, 86_400.0, options.senders)
+        comments = options.comments // options.parts
+        found = torture(url, folder, kills, deliveries, seed, options.build, 86_400.0, options.senders, comments)
     line = json.dumps(found)
     print(line, flush=True)
     if options.log:

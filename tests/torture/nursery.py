@@ -22,7 +22,7 @@ from crawler.engine.osproc import die_with_parent
 from torture.sender import Job, send
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("crawler.stages.deliver", "crawler.store", "e2e.broken", "psycopg", "sinks.webhook", "sqlite3")
+HEAVY = ("crawler.stages.deliver", "crawler.store", "e2e.broken", "psycopg", "sinks.rest", "sqlite3")
 
 
 class Nursery:

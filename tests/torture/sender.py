@@ -20,6 +20,24 @@ LONGEST_WAIT, LONGEST_BREAK = 120.0, 30.0
 FAR_LOOK = 60.0
 
 
+_KEY = {"X-Mention-Crawler-Key": "{key}"}
+# The helpdesk in the words of the config: a look-up by key, comments that can be read.
+HELPDESK = {
+    "create": {
+        "path": "/tickets",
+        "headers": _KEY,
+        "body": {"event": "ticket.created", "subject": "{subject}", "body": "{body}", "priority": "{priority}"},
+    },
+    "find": {"path": "/tickets/{key}", "match": {"key": "{key}"}},
+    "comment": {
+        "path": "/tickets",
+        "headers": _KEY,
+        "body": {"event": "ticket.comment", "ticket": "{remote_id}", "text": "{comment}\n\n{marker}"},
+        "seen": {"path": "/tickets/{remote_id}/comments", "items": "json:comments", "says": "json:text"},
+    },
+}
+
+
 @dataclass(frozen=True)
 class Job:
     """What one sender is to do. `crash_at` is `step:visit`; `build` one of the broken builds."""
@@ -47,16 +65,16 @@ def send(job: Job) -> None:
     from crawler.stages import courier, deliver
     from crawler.store import Store
     from sinks.base import Tools
-    from sinks.webhook import Webhook
+    from sinks.rest import Rest
 
     os.environ["CRASH_AT"] = job.crash_at
     courier.LONGEST_WAIT, courier.LONGEST_BREAK, courier.FAR_LOOK = LONGEST_WAIT, LONGEST_BREAK, FAR_LOOK
     if job.build:
         BUILDS[job.build]()
     now = clock(job.began, job.speed)
-    settings = {"url": f"{job.address}/tickets", "lookup_url": f"{job.address}/tickets/{{key}}", "timeout": TIMEOUT}
     client = HttpClient(policy=EgressPolicy(allow_private=(ip_network("127.0.0.0/8"),)))
-    sink = Webhook("helpdesk", Webhook.Settings.model_validate(settings), Tools(http=client, now=now))
+    settings = Rest.Settings.model_validate({"url": job.address, "timeout": TIMEOUT, **HELPDESK})
+    sink = Rest("helpdesk", settings, Tools(http=client, now=now))
     with Store.open(job.url, now=now) as store:
         while store.outbox.unfinished("helpdesk"):
             deliver.run(store, {"helpdesk": sink}, f"sender:{os.getpid()}:{time.time()}", now)

@@ -29,15 +29,15 @@ class Wire:
 
     def __init__(self, answer: Callable[[str, str], Any]) -> None:
         self.answer, self.calls = answer, list[str]()
+        self.refuses: Callable[[str], int] = lambda url: 200
 
     def request(self, method: str, url: str, **options: Any) -> HttpAnswer:
         query = options.get("params") or {}
         ahead = "&".join(f"{name}={value}" for name, value in query.items())
         whole = url + ("&" if "?" in url and ahead else "?" if ahead else "") + ahead
         self.calls.append(f"{method} {urlsplit(whole).path}")
-        return HttpAnswer(
-            200, {"content-type": "application/json"}, json.dumps(self.answer(method, whole)).encode(), url
-        )
+        said = json.dumps(self.answer(method, whole)).encode()
+        return HttpAnswer(self.refuses(whole), {"content-type": "application/json"}, said, url)
 
 
 def made(wire: Wire, **block: Any) -> Rest:
@@ -93,6 +93,18 @@ def test_a_list_without_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(sink.changes(SINCE))) == 50 and sink.unread
     sink.tools.http.answer = tickets(7)  # type: ignore[attr-defined]
     assert len(list(sink.changes(SINCE))) == 7 and sink.unread is None
+
+
+def test_a_helpdesk_that_refuses_more_pages_has_told_what_it_tells() -> None:
+    """As Zendesk's search, which ends with 422 behind a thousand results."""
+    rule = {"422": "missing"}
+    wire = Wire(tickets(300))
+    sink = made(wire, changes={**LIST, "look_back": 30, "meaning": rule})
+    wire.refuses = lambda url: 422 if "page=6" in url else 200
+    assert len(list(sink.changes(SINCE))) == 50
+    assert sink.unread and "more tickets since" in sink.unread
+    wire.refuses = lambda url: 404 if "page=6" in url else 200
+    assert len(list(sink.changes(SINCE))) == 50 and sink.unread is None
 
 
 class Jobs:
