@@ -92,13 +92,10 @@ def rss(pid: int | None = None) -> int:
 
 
 def waited(pid: int) -> float:
-    """Seconds that the threads of a process, added up, have stood in line for a processor; 0 where nobody counts."""
-    total = 0
-    with contextlib.suppress(OSError):
-        for task in os.scandir(_PROC / str(pid) / "task"):
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                total += int((_PROC / str(pid) / "task" / task.name / "schedstat").read_bytes().split()[1])
-    return total / 1e9
+    """Seconds that the main thread of a process has stood in line for a processor; 0 where nobody counts."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return int((_PROC / str(pid) / "schedstat").read_bytes().split()[1]) / 1e9
+    return 0.0
 
 
 def pss(pids: Iterable[int]) -> int:
