@@ -36,6 +36,7 @@ class Double:
 
     def _reply(self, request: Request) -> None:
         parts = urlsplit(request.path)
+        posted = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if parts.path == "/tick":
             self.edited, self.count = self.count, self.count + 5
             request.send("grown")
@@ -43,7 +44,9 @@ class Double:
         if self._too_many():
             request.send('{"message": "slow down"}', JSON, 429, Retry_After="1")
             return
-        said = self.answer(self, {name: values[0] for name, values in parse_qs(parts.query).items()}, parts.path)
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        asked |= json.loads(posted or b"{}")
+        said = self.answer(self, asked, parts.path)
         if said is None:
             request.send('{"error": "not here"}', JSON, 404)
             return
@@ -109,6 +112,24 @@ def mastodon(double: Double, asked: dict[str, str], path: str) -> Any:
     ]
     more = f'<{double.site.url}{path}?limit=40&max_id={shown[-1]}>; rel="next"' if shown and shown[-1] > 1 else ""
     return statuses, {"Link": more} if more else {}
+
+
+def pleroma(double: Double, asked: dict[str, str], path: str) -> Any:
+    if path != "/api/v1/timelines/tag/x":
+        return None
+    said, headers = mastodon(double, asked, "/api/v1/timelines/public")
+    return said, {name: value.replace("timelines/public", "timelines/tag/x") for name, value in headers.items()}
+
+
+def misskey(double: Double, asked: dict[str, Any], path: str) -> Any:
+    """Hashtags are closed to guests, the search is open; numbers are of one length, as its own are."""
+    if path != "/api/notes/search":
+        return None
+    assert (asked["query"], asked["limit"]) == ("x", 100)
+    last = int(asked.get("untilId", 10**6))
+    shown = [n for n in double.newest(0, 10**6) if n < last][:100]
+    who = {"id": "u1", "username": "ada", "host": None}
+    return [{"id": f"{n:06}", "createdAt": iso(n), "text": f"n {n}", "user": who} for n in shown], {}
 
 
 def discourse(double: Double, asked: dict[str, str], path: str) -> Any:
@@ -275,10 +296,13 @@ reddit_oauth = by_cursor(
     "after",
 )
 
+BY_URL = ("mastodon", "pleroma", "misskey", "discourse", "wordpress", "lemmy")
 PRESETS: dict[str, tuple[Answer, int, dict[str, Any]]] = {
     "hackernews": (hackernews, 230, {"words": ["x"]}),
     "stackexchange": (stackexchange, 130, {"words": ["x"]}),
     "mastodon": (mastodon, 90, {"tags": ["x"]}),
+    "pleroma": (pleroma, 90, {"tags": ["x"]}),
+    "misskey": (misskey, 230, {"tags": ["x"]}),
     "discourse": (discourse, 50, {}),
     "appstore": (appstore, 101, {"app": "12345"}),
     "wordpress": (wordpress, 200, {}),
@@ -303,7 +327,7 @@ def site() -> Iterator[RoughSite]:
 def test_a_platform_is_read_whole_and_then_what_is_new(site: RoughSite, kind: str) -> None:
     answer, count, given = PRESETS[kind]
     Double(site, answer, count)
-    where = "url" if kind in ("mastodon", "discourse", "wordpress", "lemmy") else "base_url"
+    where = "url" if kind in BY_URL else "base_url"
     job = {"kind": kind, "settings": {where: site.url, **given, "overlap": "10m"}}
     tick = {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick", "item": "nothing"}}
     first, again, _, grown = run(job, job, tick, job)
@@ -322,7 +346,7 @@ def test_a_platform_that_limits_and_edits_loses_and_doubles_nothing(site: RoughS
     answer, count, given = PRESETS[kind]
     double = Double(site, answer, count)
     double.limited = True
-    where = "url" if kind in ("mastodon", "discourse", "wordpress", "lemmy") else "base_url"
+    where = "url" if kind in BY_URL else "base_url"
     job = {"kind": kind, "settings": {where: site.url, **given, "overlap": "1h"}}
     tick = {"kind": "page", "name": "other", "settings": {"url": f"{site.url}/tick", "item": "nothing"}}
     first, _, grown = run(job, tick, job, seconds=150)
