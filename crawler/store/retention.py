@@ -1,7 +1,8 @@
 """What is old goes: posts that no ticket needs, their mentions, and the raw answers they came from.
 
 A post that has a ticket stays. One that went leaves its key behind, so that a site that still shows it does not bring
-it back as new. What goes is counted in `expired` in the same transaction: the ledger balances over it.
+it back as new; the history of its mentions goes with it but for one Event each. What goes is counted in `expired` in
+the same transaction: the ledger balances over it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from sqlalchemy.engine import Connection
 from crawler.model import MentionStatus
 from crawler.store import events
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
+from crawler.store.types import AnyRow
 
 EXPIRED = "expired"
 _STEP = 250
@@ -105,8 +108,7 @@ class Retention(Part):
         mentions = connection.execute(
             sa.select(t.mentions.c.id, t.mentions.c.status).where(t.mentions.c.post_id.in_(going)).order_by("id")
         ).all()
-        note = [self.event("mention", row.id, "status", row.status, EXPIRED) for row in mentions]
-        events.add(connection, note)
+        self._fold_history(connection, mentions)
         gone = self._counted_posts(connection, going, len(mentions))
         for table, column in (
             (t.analyses, t.analyses.c.mention_id),
@@ -122,6 +124,14 @@ class Retention(Part):
         connection.execute(sa.delete(t.gone_mentions).where(t.gone_mentions.c.post_id.in_(going)))
         connection.execute(sa.update(t.gone_posts).where(t.gone_posts.c.id.in_(going)).values(expired=True))
         return self._book(connection, gone)
+
+    def _fold_history(self, connection: Connection, mentions: Sequence[AnyRow]) -> None:
+        """One Event stays of each mention: that it was here, and where it stood. Its steps cancel out in the books."""
+        columns = t.events.c
+        for some in chunks([row.id for row in mentions]):
+            connection.execute(sa.delete(t.events).where(columns.row == "mention", columns.row_id.in_(some)))
+        left = [self.event("mention", row.id, "status", None, EXPIRED, f"was {row.status}") for row in mentions]
+        events.add(connection, left)
 
     def _counted_posts(self, connection: Connection, ids: Sequence[int], mentions: int) -> Expired:
         columns = t.posts.c

@@ -26,6 +26,10 @@ def test_old_posts_go_with_all_that_hangs_on_them(world: World) -> None:
     assert (gone.posts, gone.mentions, gone.analyses) == (3, 3, 3)
     assert world.store.posts.count() == 1 and world.store.mentions.list() == []
     assert world.store.counts.ledger().expired.posts == 3
+    left = [world.store.events.of("mention", number) for number in ids]
+    assert [[(it.before, it.after, it.note) for it in history] for history in left] == [
+        [(None, "expired", "was ignored")]
+    ] * 3, "history goes with what it tells of, and the books balance over it"
 
 
 def test_an_edited_post_is_as_young_as_its_edit(world: World) -> None:
