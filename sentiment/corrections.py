@@ -19,16 +19,18 @@ from zipfile import BadZipFile
 import numpy as np
 
 from crawler.model import Analysis, Intent, Tone
-from sentiment.learning import Delta, Example, Trial, shown, trial
+from sentiment.learning import Array, Delta, Example, probabilities, shown, trial
+from sentiment.memory import PARTS, Memory, name_of, remembered
 from sentiment.voter import BUCKETS, Floats, Voter
 
-RECIPE: Final = 1  # counts up when the same corrections would give another lesson
+RECIPE: Final = 2  # counts up when the same corrections would give another lesson
 GUARD: Final = Path(__file__).parent / "guard.jsonl"
 _VOTER: Final = Path(__file__).parent / "model" / "voter.npz"
 HEADS: Final[Mapping[str, tuple[str, ...]]] = {
     "tone": tuple(tone.value for tone in Tone),
     "intent": tuple(intent.value for intent in Intent),
 }
+_KEPT: Final = "kept_"  # before the arrays of a memory
 USES: Final = ("replay", "guard")
 _MOST: Final = 2_000_000  # entries of a stored delta; one with more was not made here
 _ROUND: Final = 4
@@ -63,25 +65,40 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One version: its key, the model it was made for, deltas by "tone" and "intent", and what trying them gave."""
+    """One version: its key, the model it was made for, what trying it gave, and by "tone" and "intent" the delta and
+    the memory in force.
+    """
 
     key: str
     model: str
     deltas: Mapping[str, Delta] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    memories: Mapping[str, Memory] = field(default_factory=dict)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.deltas or self.memories)
 
     @property
     def version(self) -> str:
         """Eight digits, as in `builtin-1@4db42c4f+1f0c93aa`."""
         return self.key[:8]
 
+    def scores(self, head: str, post: Example) -> Array:
+        """The probabilities (classes,) of "tone" or "intent" of one post as this lesson makes them."""
+        moved, memory = probabilities(self.deltas.get(head), post), self.memories.get(head)
+        return memory.apply(moved, post) if memory else moved
+
     def packed(self) -> bytes:
-        """The deltas as bytes; the same deltas give the same bytes."""
+        """Deltas and memories as bytes; the same ones give the same bytes."""
         parts: dict[str, Any] = {}
         for head, delta in self.deltas.items():
             parts |= {f"{head}.index": delta.index.astype(np.int32), f"{head}.weights": delta.weights}
             shifts = json.dumps({name: list(values) for name, values in delta.shifts.items()}, sort_keys=True)
             parts[f"{head}.shifts"] = np.frombuffer(shifts.encode(), dtype=np.uint8)
+        for head, memory in self.memories.items():
+            parts |= {f"{head}.{_KEPT}{name}": part for name, part in memory.parts().items()}
         buffer = io.BytesIO()
         np.savez(buffer, **parts)
         return buffer.getvalue()
@@ -91,11 +108,23 @@ class Lesson:
         """The lesson of `packed`. Raises ValueError on bytes that are none."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-                heads = {name.split(".")[0] for name in parts.files}
-                deltas = {head: _delta(head, parts) for head in sorted(heads)}
+                deltas = {head: _delta(head, parts) for head in _heads(parts, "index")}
+                memories = {head: _memory(head, parts) for head in _heads(parts, f"{_KEPT}index")}
         except (OSError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
             raise ValueError(f"lesson {key[:8]}: {error}") from error
-        return cls(key, model, deltas, figures)
+        return cls(key, model, deltas, figures, memories)
+
+
+def _heads(parts: Any, name: str) -> list[str]:
+    """The heads that have such an array. Raises ValueError for one that is none of ours."""
+    found = sorted(file.split(".")[0] for file in parts.files if file.partition(".")[2] == name)
+    if strange := set(found) - set(HEADS):
+        raise ValueError(f"lesson of {', '.join(sorted(strange))}")
+    return found
+
+
+def _memory(head: str, parts: Any) -> Memory:
+    return Memory.from_parts({name: parts[f"{head}.{_KEPT}{name}"] for name in PARTS}, len(HEADS[head]))
 
 
 def _delta(head: str, parts: Any) -> Delta:
@@ -144,14 +173,16 @@ def learn(judge: Judge, rows: Sequence[Taught]) -> Lesson:
     ordered = sorted(set(rows), key=lambda r: (r.text, r.target or "", r.language, r.tone or "", r.intent or ""))
     own, known = _examples(judge, ordered), guard()
     ours = _examples(judge, [row for row, _ in known])
-    deltas, figures = {}, {}
+    deltas, memories, figures = {}, {}, {}
     for head in HEADS:
         use = {part: [e[head] for e, (_, u) in zip(ours, known, strict=True) if u == part] for part in USES}
-        tried = trial([e[head] for e in own if head in e], use["replay"], use["guard"], len(HEADS[head]))
-        figures[head] = tried.figures()
-        if tried.delta is not None:
-            deltas[head] = tried.delta
-    return Lesson(key_of(judge.name, rows), judge.name, deltas, figures)
+        mine = [e[head] for e in own if head in e]
+        tried = trial(mine, use["replay"], use["guard"], len(HEADS[head]))
+        memory, copies = remembered(mine, use["guard"], tried.delta)
+        figures[head] = {**tried.figures(), **copies}
+        deltas |= {head: tried.delta} if tried.delta is not None else {}
+        memories |= {head: memory} if memory is not None else {}
+    return Lesson(key_of(judge.name, rows), judge.name, deltas, figures, memories)
 
 
 def _examples(judge: Judge, rows: Sequence[Taught]) -> list[dict[str, Example]]:
@@ -162,7 +193,9 @@ def _examples(judge: Judge, rows: Sequence[Taught]) -> list[dict[str, Example]]:
         index, values = shown(row.text, row.target, idf)
         made.append(
             {
-                head: Example(index, values, analysis.language, _scores(analysis, head), label)
+                head: Example(
+                    index, values, analysis.language, _scores(analysis, head), label, target=name_of(row.target)
+                )
                 for head in HEADS
                 if (label := row.label(head)) is not None and len(index)
             }
@@ -197,18 +230,18 @@ class Pupil:
         return [self._moved(*row) for row in zip(found, texts, targets, strict=True)]
 
     def _fits(self, model: str) -> bool:
-        return self.lesson is not None and bool(self.lesson.deltas) and self.lesson.model == model
+        return self.lesson is not None and self.lesson.in_force and self.lesson.model == model
 
     def _moved(self, analysis: Analysis, text: str, target: str | None) -> Analysis:
         assert self.lesson is not None  # _fits says so
-        index, values = shown(text, target, weights_of_words())
+        (index, values), about = shown(text, target, weights_of_words()), name_of(target)
         model = f"{analysis.model}+{self.lesson.version}"
         if not len(index):
             return replace(analysis, model=model)
         moved: dict[str, Any] = {"model": model}
-        for head, delta in self.lesson.deltas.items():
-            given = np.array(_scores(analysis, head))
-            scores = delta.apply(given, index, values, analysis.language)
+        for head in sorted({*self.lesson.deltas, *self.lesson.memories}, reverse=True):
+            given = _scores(analysis, head)
+            scores = self.lesson.scores(head, Example(index, values, analysis.language, given, 0, target=about))
             named = {name: round(float(score), _ROUND) for name, score in zip(HEADS[head], scores, strict=True)}
             moved |= _read(head, named, analysis)
         return replace(analysis, **moved)
@@ -222,4 +255,4 @@ def _read(head: str, scores: dict[str, float], analysis: Analysis) -> dict[str, 
     return {"intent": Intent(best), "intent_scores": scores, "intent_reason": reason}
 
 
-__all__ = ["Judge", "Lesson", "Pupil", "Taught", "Trial", "guard", "key_of", "learn"]
+__all__ = ["Judge", "Lesson", "Pupil", "Taught", "guard", "key_of", "learn"]

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from sentiment.prepare import views, window
 from sentiment.voter import Floats, Ints, features
 
-RIDGE: Final = 0.03
+RIDGE: Final = 0.003
 FEW: Final = 60  # so many corrections are few: the ridge is twice as strong
+HARDLY_ANY: Final = 30  # so few that luck looks like a lesson: at most their share of this is the strength
+LUCK: Final = 2.0  # standard errors that the gain on left-out corrections must have
 LEAST: Final = 3
 EVEN: Final = 3.0  # added to the count of each class, so that a class never seen does not weigh without bound
 REPLAY: Final = 1.0  # what all known sentences weigh beside all corrections
@@ -36,7 +38,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One judged post: its features, its language, what the model gave (probabilities), and the right class."""
+    """One judged post: its features, its language, what the model gave (probabilities), and the right class.
+
+    `target` tells names apart that posts are asked about (see `sentiment.memory.name_of`).
+    """
 
     index: Ints
     values: Floats
@@ -44,6 +49,7 @@ class Example:
     given: tuple[float, ...]
     label: int
     weight: float = 1.0
+    target: int = 0
 
 
 def shown(text: str, target: str | None, idf: Floats) -> tuple[Ints, Floats]:
@@ -182,7 +188,7 @@ class Trial:
     """What trying a delta gave; `delta` is None where it is not put in force, and `why` says why.
 
     `loss` and `right` are (before, after) of left-out corrections, each class counting alike: mean log loss and share.
-    `guard` counts the known sentences that are right, of `guards`.
+    `guard` counts the known sentences that are right, of `guards`; `errors` is the gain in loss by its standard error.
     """
 
     examples: int
@@ -194,6 +200,7 @@ class Trial:
     guard: tuple[int, int] = (0, 0)
     guard_loss: tuple[float, float] = (0.0, 0.0)
     guards: int = 0
+    errors: float = 0.0
 
     def guarded(self) -> bool:
         """Whether the known sentences are read as well as before."""
@@ -202,7 +209,16 @@ class Trial:
 
     def harmless(self) -> bool:
         """Whether nothing that was tried came out worse."""
-        return self.guarded() and self.loss[1] <= self.loss[0] and self.right[1] >= self.right[0]
+        gains = self.loss[1] <= self.loss[0] and self.right[1] >= self.right[0]
+        return self.guarded() and gains and self.errors >= LUCK
+
+    def worse(self) -> str:
+        """What speaks against it."""
+        if not self.guarded():
+            return "it makes the known sentences worse"
+        if self.loss[1] > self.loss[0] or self.right[1] < self.right[0]:
+            return "it makes corrections that were left out worse"
+        return "what it gains on corrections that were left out may be luck: more of them will tell"
 
     def figures(self) -> dict[str, Any]:
         """For people and the database."""
@@ -221,32 +237,37 @@ class Trial:
 
 def trial(own: Sequence[Example], replay: Sequence[Example], guard: Sequence[Example], classes: int) -> Trial:
     """Fit, and take the strongest share that makes neither the guard nor the left-out corrections worse."""
-    own = _affordable(own)
+    own = affordable(own)
     if len(own) < LEAST:
         return Trial(len(own), None, f"{LEAST} corrections are needed")
     folds = _folds(own, replay, classes)
     delta = taught(own, replay, classes)
-    known, left_out = _judged(None, guard), _judged_folds(folds, None)
-    for share in STRENGTHS:
+    known, left_out = _judged(None, guard), _left_out(folds, None)
+    for share in _strengths(len(own)):
         part = delta.scaled(share)
-        safe, (loss, right) = _judged(part, guard), _judged_folds(folds, share)
+        safe, after = _judged(part, guard), _left_out(folds, share)
         tried = Trial(
             examples=len(own),
             delta=part,
             strength=share,
-            loss=(left_out[0], loss),
-            right=(left_out[1], right),
+            loss=(left_out.loss, after.loss),
+            right=(left_out.right, after.right),
             guard=(known[1], safe[1]),
             guard_loss=(known[0], safe[0]),
             guards=len(guard),
+            errors=after.errors(left_out),
         )
         if tried.harmless():
             return tried
-    worse = "the known sentences" if not tried.guarded() else "corrections that were left out"
-    return replace(tried, delta=None, why=f"it makes {worse} worse", strength=0.0)
+    return replace(tried, delta=None, why=tried.worse(), strength=0.0)
 
 
-def _affordable(own: Sequence[Example]) -> list[Example]:
+def _strengths(count: int) -> list[float]:
+    most = max(STRENGTHS[-1], count / HARDLY_ANY)
+    return [share for share in STRENGTHS if share <= most]
+
+
+def affordable(own: Sequence[Example]) -> list[Example]:
     """As many as may be learnt in seconds, spread over all of them."""
     entries = sum(len(example.index) for example in own)
     every = max(1, -(-entries // ENTRIES))
@@ -254,14 +275,18 @@ def _affordable(own: Sequence[Example]) -> list[Example]:
 
 
 def _judged(delta: Delta | None, examples: Sequence[Example]) -> tuple[float, int]:
+    return figures_of([probabilities(delta, example) for example in examples], examples)
+
+
+def figures_of(found: Sequence[Array], examples: Sequence[Example]) -> tuple[float, int]:
     """(mean log loss, how many are right)."""
-    found = [_probabilities(delta, example) for example in examples]
     losses = [-np.log(max(TINY, row[example.label])) for row, example in zip(found, examples, strict=True)]
     right = sum(int(row.argmax()) == example.label for row, example in zip(found, examples, strict=True))
     return float(np.mean(losses)), right
 
 
-def _probabilities(delta: Delta | None, example: Example) -> Array:
+def probabilities(delta: Delta | None, example: Example) -> Array:
+    """What the model gave, as the delta moves it, (classes,)."""
     given = np.array(example.given)
     return given if delta is None else delta.apply(given, example.index, example.values, example.language)
 
@@ -277,14 +302,33 @@ def _folds(own: Sequence[Example], replay: Sequence[Example], classes: int) -> l
     return parts
 
 
-def _judged_folds(folds: Sequence[tuple[Delta, list[Example]]], share: float | None) -> tuple[float, float]:
-    """(mean loss, share that is right) of what was left out, each class counting alike."""
-    loss = weight = right = 0.0
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Weighted losses of left-out corrections (n,), their weights (n,), and the share that is right."""
+
+    losses: Array
+    weights: Array
+    right: float
+
+    @property
+    def loss(self) -> float:
+        """Mean, each class counting alike."""
+        return float(self.losses.sum() / self.weights.sum())
+
+    def errors(self, before: _LeftOut) -> float:
+        """How many standard errors the loss is less than before."""
+        gains = before.losses - self.losses
+        error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
+        return float(gains.mean() / max(TINY, error))
+
+
+def _left_out(folds: Sequence[tuple[Delta, list[Example]]], share: float | None) -> _LeftOut:
+    losses, weights, right = [], [], 0.0
     for delta, left_out in folds:
         part = None if share is None else delta.scaled(share)
         for example in left_out:
-            found = _probabilities(part, example)
-            loss -= example.weight * float(np.log(max(TINY, found[example.label])))
-            weight += example.weight
+            found = probabilities(part, example)
+            losses.append(-example.weight * float(np.log(max(TINY, found[example.label]))))
+            weights.append(example.weight)
             right += example.weight * (int(found.argmax()) == example.label)
-    return loss / weight, right / weight
+    return _LeftOut(np.array(losses), np.array(weights), right / sum(weights))

@@ -53,7 +53,7 @@ def lesson(app: App) -> Lesson | None:
         begun = time.monotonic()
         made = learn(app.model, rows)
         figures = {**made.figures, "seconds": round(time.monotonic() - begun, 2)}
-        kept = store.add(key, made.model, bool(made.deltas), figures, made.packed() if made.deltas else b"")
+        kept = store.add(key, made.model, made.in_force, figures, made.packed() if made.in_force else b"")
     if not kept.in_force:
         return Lesson(key, kept.model, {}, kept.figures)
     return Lesson.unpacked(key, kept.model, kept.delta, kept.figures)
@@ -83,7 +83,7 @@ def evaluated(app: App) -> dict[str, Any]:
         "taught": len(taught(standing)),
         "model": model.name,
         "version": found.version if found else None,
-        "in_force": bool(found and found.deltas),
+        "in_force": bool(found and found.in_force),
         "heads": {name: part for name, part in (found.figures if found else {}).items() if isinstance(part, dict)},
         "seconds": found.figures.get("seconds") if found else None,
         "forms": _forms(standing),
