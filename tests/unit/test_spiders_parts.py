@@ -13,6 +13,7 @@ from scrapy.http import HtmlResponse, Request, Response
 
 from crawler.errors import EgressRefused
 from crawler.model import Document, Post, Source, Verdict
+from crawler.net.guard import EgressPolicy
 from crawler.text import strip_markup
 from spiders import answers, feed_cut, linked_data, polite, verdicts
 from spiders.feed import FeedSpider
@@ -307,8 +308,12 @@ def test_walls_are_looked_for_in_linear_time() -> None:
 
 
 def test_failures_say_what_to_do() -> None:
-    refused = verdicts.of_failure(EgressRefused("10.0.0.1 is a private address"), URL)
-    assert refused.verdict is Verdict.FAILED and "network.allow_private" in refused.why
+    with pytest.raises(EgressRefused) as inside:
+        EgressPolicy().resolve("10.0.0.1", 80)
+    refused = verdicts.of_failure(inside.value, URL)
+    assert refused.verdict is Verdict.FAILED and refused.why.count("network.allow_private") == 1
+    odd = verdicts.of_failure(EgressRefused("port 25 is not a web port"), URL)
+    assert "allow_private" not in odd.why, "that would not help"
     denied = verdicts.of_failure(polite.RobotsDenied("robots.txt of the site forbids this page"), URL)
     assert denied.verdict is Verdict.BLOCKED and "robots.txt" in denied.why
 
