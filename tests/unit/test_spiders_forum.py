@@ -141,3 +141,45 @@ def test_the_head_of_a_quote_of_vbulletin_3_is_no_word_of_the_author() -> None:
 def test_all_pages_of_a_thread_are_of_one_thread(address: str, number: str | None) -> None:
     found = re.search(BY_NAME["vbulletin"].thread_id, f"https://v.example/{address}")
     assert (found and found[1]) == number
+
+
+def rows(*said: tuple[int, int, str], following: str = "/viewforum.php?f=1&start=25") -> str:
+    """A list of threads: number, answers, class of the row."""
+    drawn = "".join(
+        f"<li class='row {mark}'><a class='topictitle' href='/viewtopic.php?t={n}'>t</a>"
+        f"<dd class='posts'>{count}</dd></li>"
+        for n, count, mark in said
+    )
+    return f"<body id='phpbb'><ul class='topiclist topics'>{drawn}</ul><a rel='next' href='{following}'>"
+
+
+def known(*said: tuple[int, int, str]) -> dict[str, Any]:
+    return {
+        "_threads": dict(request.meta["deeper"] for request in read(rows(*said)).requests if "deeper" in request.meta)
+    }
+
+
+def led(reading: Reading) -> list[str]:
+    return [request.url.rsplit("?", 1)[1] for request in reading.requests]
+
+
+def test_a_thread_that_always_stands_on_top_does_not_end_the_walk() -> None:
+    before = known((1, 5, "sticky"), (2, 7, ""))
+    assert led(read(rows((1, 5, "sticky"), (3, 1, ""), (4, 1, "")), cursor=before)) == ["t=3", "t=4", "f=1&start=25"]
+    assert led(read(rows((1, 5, "sticky"), (3, 1, ""), (2, 7, "")), cursor=before)) == ["t=3"]
+
+
+def test_a_list_is_walked_again_as_far_as_threads_were_owed() -> None:
+    before = known((2, 7, ""), (3, 1, ""))
+    owed = {**before, "_lists": {"https://f.example/": 2}}
+    page = rows((2, 7, ""), (3, 1, ""))
+    assert (led(read(page, cursor=before)), led(read(page, cursor=owed))) == ([], ["f=1&start=25"])
+
+
+def test_a_thread_that_asks_for_a_log_in_is_left_for_a_day() -> None:
+    before = known((2, 7, ""), (3, 1, ""))
+    [(key, stamp), _] = before["_threads"].items()
+    shut = {"_threads": {}, "_walled": {key: [stamp, "2026-11-20T08:00:00+00:00"]}}
+    assert led(read(rows((2, 7, ""), (3, 1, "")), cursor=shut))[0] == "t=3"
+    shut["_walled"] = {key: [stamp, "2026-11-19T08:00:00+00:00"]}
+    assert led(read(rows((2, 7, ""), (3, 1, "")), cursor=shut))[0] == "t=2"
