@@ -8,7 +8,8 @@ import random
 import struct
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler import plugins
+from crawler.app import health
 from crawler.errors import Transient
 from crawler.model import SKIPPED, Source
 from crawler.net import sieve as sieving
 from crawler.net.live import ServerEvent, TooLong, _Events
 from crawler.net.sieve import Sieve, Signs, Swallowed
+from crawler.store.streams import TROUBLE, StreamState
 from spiders.stream_clock import StreamClock
 from spiders.stream_reading import LightReader
 from spiders.stream_session import Batch, Session
@@ -236,6 +239,22 @@ def test_accounts_of_a_jetstream_share_one_connection() -> None:
     assert "wantedDids=did%3Aplc%3Aa&wantedDids=did%3Aplc%3Ab" in asked
     (asked,) = reader("jetstream")._addresses({})
     assert "wantedDids" not in asked
+
+
+@pytest.mark.parametrize("state", ["live", "waiting"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(f"{TROUBLE}too many", "sky: too many"), (f"code 1006; {TROUBLE}too many", "sky: too many"), ("code 1006", None)],
+)
+def test_a_trouble_of_a_stream_that_is_read_stays_an_alert_between_connections(
+    state: str, error: str, told: str | None
+) -> None:
+    now = datetime.now(UTC)
+    known = StreamState(state, now - timedelta(seconds=3), now, heard_at=now, error=error)
+    streams = SimpleNamespace(states=lambda: {1: known}, wanted=lambda: [SimpleNamespace(id=1, name="sky", cursor={})])
+    app: Any = SimpleNamespace(store=SimpleNamespace(streams=streams))
+    found = {condition.key: condition.cause for condition in health._streams(app)}
+    assert found == ({} if told is None else {"source:sky:heard": told})
 
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
