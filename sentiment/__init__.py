@@ -5,6 +5,7 @@ Importing this package is light; the model and its libraries load when an `Analy
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,9 @@ from sentiment.spec import ModelSpec
 if TYPE_CHECKING:
     from sentiment.intent import IntentResult
     from sentiment.models import Scorer
+    from sentiment.reader import Reader
     from sentiment.tone import Probabilities
-    from sentiment.toward import Toward
+    from sentiment.toward import Sides, Toward
 
 __all__ = ["Analyser"]
 
@@ -35,6 +37,8 @@ class Analyser:
     def __init__(self, model: Path | ModelSpec | None = None, threads: int | None = None) -> None:
         self.spec: ModelSpec = _spec(model)
         self._held = Holder(self.spec, threads)
+        self._threads, self._lock = threads, threading.Lock()
+        self._reader: Reader | None = None
 
     @property
     def name(self) -> str:
@@ -84,14 +88,24 @@ class Analyser:
         # Another model learnt from posts as they were written.
         read = told if getattr(model, "reads_raw", False) else [unlinked(text) for text in texts]
         scores, cut = model.scores(read, targets, languages)
-        about = _toward(model, texts, targets, languages)
+        reader = self._reading()
+        about = _toward(model, texts, targets, languages, reader.toward)
         for row, found in about.items():
             scores[row] = found.tones
         wishes = [
             intent.detect(text, target, _three(scores[row]), about[row].about if row in about else None)
             for row, (text, target) in enumerate(zip(texts, targets, strict=True))
         ]
+        wishes = _reread(reader, wishes, texts, targets, languages)
         return [_analysis(languages[i], scores[i], wishes[i], cut[i], model.name) for i in range(len(texts))]
+
+    def _reading(self) -> Reader:
+        with self._lock:
+            if self._reader is None:
+                from sentiment.reader import Reader
+
+                self._reader = Reader(threads=self._threads or 0)
+            return self._reader
 
     def _model(self) -> Scorer:
         return self._held.model()
@@ -115,7 +129,7 @@ def _mended(model: Scorer, texts: Sequence[str], targets: Sequence[str | None]) 
 
 
 def _toward(
-    model: Scorer, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]
+    model: Scorer, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str], read: Sides
 ) -> dict[int, Toward]:
     """By row: the tone toward its target where the text speaks of several names.
 
@@ -131,12 +145,31 @@ def _toward(
     for text, rows in asked.items():
         names = list(dict.fromkeys(str(targets[row]) for row in rows))
         if len(names) > 1:
-            found = toward.tones(text, names, _scorer(model, languages[rows[0]]))
+            found = toward.tones(text, names, _scorer(model, languages[rows[0]]), read)
         else:
             found = [toward.alone(text, names[0], model.knows)]
         decided = {name: part for name, part in zip(names, found, strict=True) if part}
         by_row |= {row: decided[str(targets[row])] for row in rows if str(targets[row]) in decided}
     return by_row
+
+
+def _reread(
+    reader: Reader,
+    wishes: list[IntentResult],
+    texts: Sequence[str],
+    targets: Sequence[str | None],
+    languages: Sequence[str],
+) -> list[IntentResult]:
+    """Posts whose wording says nothing, in the languages that the reader learnt, are read once more."""
+    from sentiment import intent
+    from sentiment.reader import LANGUAGES
+
+    rows = [row for row, wish in enumerate(wishes) if intent.calm(wish) and languages[row] in LANGUAGES]
+    found = reader.wants([texts[row] for row in rows], [targets[row] for row in rows])
+    out = list(wishes)
+    for row, margins in zip(rows, found, strict=True):
+        out[row] = intent.reread(wishes[row], texts[row], margins)
+    return out
 
 
 def _three(scores: Probabilities) -> tuple[float, float, float]:

@@ -95,9 +95,9 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str, float], str]]:
 
 @cache
 def version() -> str:
-    """Digest of word files and small models beside them: part of the model's name, as new wording is a new model."""
+    """Digest of words, small models beside them and the reader: part of the model's name, as each makes another."""
     files = sorted(path for path in FOLDER.rglob("*.txt"))
-    files += sorted(FOLDER.glob("*.npz"))
+    files += [*sorted(FOLDER.glob("*.npz")), *sorted(FOLDER.parent.glob("reader/manifest.json"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:6]
 
 

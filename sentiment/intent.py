@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -39,6 +39,10 @@ READS_ALONE: Final = 0.6  # probability from which a short post without a mark i
 READS_AMONG: Final = 0.9  # the same for one sentence of several
 SHORT_WORDS: Final = 14
 READ_CHARS: Final = 600
+READ_FROM: Final = 2.0  # margin from which the reader is heard
+READ_SHARE: Final = 0.3  # of the margin: an opinion, not a measured probability
+READ_CAP: Final = 4.0
+_READS: Final = {Intent.COMPLAINT: "a complaint", Intent.PRAISE: "praise"}
 TOP: Final = 4.5  # further cues of the same kind add no certainty beyond this
 
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
@@ -141,6 +145,29 @@ def detect(text: str, target: str | None = None, tone: Tones | None = None, abou
     scores = _softmax({**_logits(found), Intent.OTHER: BASE_OTHER})
     best = max(scores, key=lambda intent: scores[intent])
     return IntentResult(best, {str(k): v for k, v in scores.items()}, _reason(best, found.get(best, [])), named)
+
+
+def calm(found: IntentResult) -> bool:
+    """Whether wording asks, complains and praises nothing."""
+    return found.intent is Intent.OTHER
+
+
+def reread(found: IntentResult, text: str, margins: Mapping[Intent, float]) -> IntentResult:
+    """Where wording tells nothing of an own complaint or praise, what the reader makes of the post, if it is sure.
+
+    `margins` are its logits above those of other. Headlines and reposts stay what they are.
+    """
+    if not (calm(found) and margins) or _NEWSLIKE.search(text.lower()):
+        return found
+    best = max((Intent.COMPLAINT, Intent.PRAISE), key=lambda intent: margins[intent])
+    if margins[best] < READ_FROM:
+        return found
+    scores = {name: math.log(score + 1e-9) for name, score in found.scores.items()}
+    scores[best.value] = scores[Intent.OTHER.value] + READ_SHARE * min(READ_CAP, margins[best])
+    shares = _softmax({Intent(name): value for name, value in scores.items()})
+    return replace(
+        found, intent=best, scores={str(k): v for k, v in shares.items()}, reason=f"reads like {_READS[best]}"
+    )
 
 
 def leaning(text: str) -> float:

@@ -6,6 +6,7 @@ Training and run time share these functions, so that both see the same text. Sta
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 TARGET_MARK = "[TGT]"
@@ -36,13 +37,21 @@ def tidy(text: str) -> str:
 def mark_target(text: str, target: str | None) -> str:
     """`text` with every occurrence of `target` (any case) replaced by the mark; unchanged without one."""
     name = (target or "").strip()
-    if not name:
-        return text
-    pattern = re.escape(name)
+    return _pattern(name).sub(f" {TARGET_MARK} ", text) if name else text
+
+
+def hide(text: str, names: Iterable[str]) -> str:
+    """`text` with every occurrence of these names replaced by a handle: what is said of others, whoever they are."""
+    for name in sorted({name.strip() for name in names} - {""}, key=len, reverse=True):
+        text = _pattern(name).sub(" @x ", text)
+    return text
+
+
+def _pattern(name: str) -> re.Pattern[str]:
     # Ends at word edges only: "МТС" must not eat into "автоМТСентр".
     left = r"(?<!\w)" if name[0].isalnum() else ""
     right = r"(?!\w)" if name[-1].isalnum() else ""
-    return re.sub(left + pattern + right, f" {TARGET_MARK} ", text, flags=re.IGNORECASE)
+    return re.compile(left + re.escape(name) + right, re.IGNORECASE)
 
 
 def voter_text(text: str) -> str:

@@ -23,7 +23,9 @@ _ONE: Final = re.compile(
     r"(?:one|1) star(?!\w)|(?:единиц|одиниц|двойк|двійк)[уаю](?!\w)|^(?:\w+ )?(?:one|two|1|2|один|два)$"
 )
 
-Scorer = Callable[[Sequence[str]], Sequence[tuple[float, float, float]]]
+Three = tuple[float, float, float]
+Scorer = Callable[[Sequence[str]], Sequence[Three]]
+Sides = Callable[[str, Sequence[str]], Sequence[Three]]  # (text, names) -> logits toward each
 
 MAX_CHARS: Final = 6000
 SHORT: Final = 300  # longer posts have too many capitals to guess names from
@@ -39,6 +41,7 @@ OPPOSITE: Final = 0.9  # how much of a plain verdict the other side of a contras
 DENIED_BOTH: Final = 0.9  # "neither X nor Y sent a bill"
 DENIED_BLAME: Final = 1.0  # "neither let me down"
 STEEP: Final = 1.5  # from verdict to logits
+READ_SHARES: Final = (1.5, 0.3, 0.1)  # of the reader's logits, by how many verdicts are plain without it
 NEUTRAL: Final = 0.95  # neutral logit: PLAIN * STEEP and a little
 
 
@@ -46,21 +49,27 @@ NEUTRAL: Final = 0.95  # neutral logit: PLAIN * STEEP and a little
 class Toward:
     """(negative, neutral, positive) toward one name, and what the text says about it (lower-cased, without names)."""
 
-    tones: tuple[float, float, float]
+    tones: Three
     about: str
 
 
-def tones(text: str, names: Sequence[str], score: Scorer) -> list[Toward | None]:
+def tones(text: str, names: Sequence[str], score: Scorer, read: Sides) -> list[Toward | None]:
     """What a text says toward each of `names`, or None where the clauses do not decide.
 
-    `score` gives the tone model's probabilities of texts. Of fewer than two names in the text nothing is decided.
+    `score` gives the tone model's probabilities of texts, `read` what the reader makes of each name. Of fewer than two
+    names in the text nothing is decided.
     """
     low, placed = clauses.named(text[:MAX_CHARS], names)
     if len({number for number in placed if number >= 0}) < 2:
         return [None] * len(names)
     parts = clauses.split(low)
     verdicts = _verdicts(parts, low, score)
-    return [_toward(parts, number, verdicts[number]) if number in verdicts else None for number in placed]
+    share = READ_SHARES[min(2, sum(abs(value) >= PLAIN for value in verdicts.values()))]
+    sides = [_shared(side, share) for side in read(text[:MAX_CHARS], names)]
+    return [
+        _toward(parts, number, verdicts[number], side) if number in verdicts else None
+        for number, side in zip(placed, sides, strict=True)
+    ]
 
 
 def alone(text: str, target: str, common: Callable[[str], bool]) -> Toward | None:
@@ -81,15 +90,20 @@ def alone(text: str, target: str, common: Callable[[str], bool]) -> Toward | Non
     return _toward(parts, placed[0], own) if abs(own) >= PLAIN and against else None
 
 
-def _toward(parts: list[Clause], number: int, verdict: float) -> Toward:
+def _toward(parts: list[Clause], number: int, verdict: float, side: Three = (0.0, 0.0, 0.0)) -> Toward:
     about = (
         clauses.bare(part.text) for part, names in zip(parts, clauses.subjects(parts), strict=True) if number in names
     )
-    return Toward(_probabilities(verdict), ". ".join(about))
+    return Toward(_probabilities(verdict, side), ". ".join(about))
 
 
-def _probabilities(verdict: float) -> tuple[float, float, float]:
-    powers = [math.exp(value) for value in (-STEEP * verdict, NEUTRAL, STEEP * verdict)]
+def _shared(side: Three, share: float) -> Three:
+    return share * side[0], share * side[1], share * side[2]
+
+
+def _probabilities(verdict: float, side: Three) -> Three:
+    rules = (-STEEP * verdict, NEUTRAL, STEEP * verdict)
+    powers = [math.exp(rule + read) for rule, read in zip(rules, side, strict=True)]
     total = sum(powers)
     return powers[0] / total, powers[1] / total, powers[2] / total
 

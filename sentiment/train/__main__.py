@@ -28,11 +28,16 @@ PRETRAIN_STEPS = 5000  # 2.8 times over all texts; the encoder alone gains 1 to 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Batches with labels, batches of pre-training (0: none), and the folder that keeps what pre-training gave."""
+    """Batches with labels, batches of pre-training (0: none), and the folder that keeps what pre-training gave.
+
+    `new_pieces`: cut words anew instead of taking the
+    shipped word pieces; the trainer of pieces gives others each time, and with them other scores.
+    """
 
     labelled: int
     pretraining: int
     keep: Path | None = None
+    new_pieces: bool = False
 
 
 def main() -> int:
@@ -46,10 +51,11 @@ def main() -> int:
     )
     parser.add_argument("--threads", type=int, default=2, help="no more than there are idle cores")
     parser.add_argument("--keep", type=Path, help="folder that keeps the pre-trained body, for the next run")
+    parser.add_argument("--new-pieces", action="store_true", help="train the word pieces too: no run repeats another")
     args = parser.parse_args()
     seed_everything(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    train(args.data, args.out, Steps(args.steps, args.pretrain_steps, args.keep))
+    train(args.data, args.out, Steps(args.steps, args.pretrain_steps, args.keep, new_pieces=args.new_pieces))
     return 0
 
 
@@ -90,7 +96,7 @@ def fit_encoder(
     rows: list[corpus.Row], dev: dict[str, list[corpus.Row]], texts: list[str], steps: Steps, out: Path
 ) -> BertForSequenceClassification:
     """tokenizer.json, then the trained encoder."""
-    tokenizer = wordpiece.train(texts)
+    tokenizer = wordpiece.train(texts) if steps.new_pieces else wordpiece.shipped()
     wordpiece.save(tokenizer, out)
     say(f"{tokenizer.get_vocab_size()} word pieces")
     views = [mark_target(row.text, row.target) for row in rows]

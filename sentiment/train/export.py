@@ -27,23 +27,26 @@ def save_onnx(model: BertForSequenceClassification, folder: Path) -> None:
     plain = BertForSequenceClassification._from_config(model.config, attn_implementation="eager")
     plain.load_state_dict(model.state_dict())
     plain.eval()
+    to_onnx(_LogitsOnly(plain), folder / ONNX_NAME, ["logits"])
+
+
+def to_onnx(module: torch.nn.Module, path: Path, outputs: list[str]) -> None:
+    """An int8 ONNX file of a module in eval mode that takes (ids, mask) and gives one (batch, n) tensor per output."""
     ids = torch.ones((2, 16), dtype=torch.long)
     axes = {0: "batch", 1: "length"}
     with tempfile.TemporaryDirectory() as scratch:
         full = Path(scratch) / "full.onnx"
         torch.onnx.export(
-            _LogitsOnly(plain),
+            module,
             (ids, ids),
             str(full),
             input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "batch"}},
+            output_names=outputs,
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, **{name: {0: "batch"} for name in outputs}},
             opset_version=17,
             dynamo=False,
         )
-        quantize_dynamic(
-            full, folder / ONNX_NAME, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather", "Gemm"]
-        )
+        quantize_dynamic(full, path, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather", "Gemm"])
 
 
 class _LogitsOnly(torch.nn.Module):

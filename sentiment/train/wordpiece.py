@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from sentiment.prepare import TARGET_MARK, URL_PATTERN, URL_WORD, USER_PATTERN, USER_WORD
+from sentiment.tone import DEFAULT_FOLDER
 
 VOCABULARY = 24_000
 MAX_LENGTH = 128
@@ -15,7 +16,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", TARGET_MARK)
 
 
 def train(texts: list[str], vocabulary: int = VOCABULARY) -> Tokenizer:
-    """WordPiece tokenizer of `vocabulary` pieces; the same texts in the same order give the same tokenizer."""
+    """WordPiece tokenizer of `vocabulary` pieces; the same texts give nearly the same pieces, under other numbers."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=60))
     tokenizer.normalizer = _normalizer()
     # Emoji are no punctuation to BERT's splitter: without their own rule they stick to the word before.
@@ -30,6 +31,13 @@ def train(texts: list[str], vocabulary: int = VOCABULARY) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
     )
+    return tokenizer
+
+
+def shipped() -> Tokenizer:
+    """The pieces of the built-in model. Training them anew gives others each time: its ties fall at random."""
+    tokenizer = Tokenizer.from_file(str(DEFAULT_FOLDER / "tokenizer.json"))
+    tokenizer.no_truncation()
     return tokenizer
 
 

@@ -75,9 +75,9 @@ def test_a_plain_contrast_is_seen_when_only_one_name_is_asked(analyser: Analyser
 
 
 def test_one_name_leaves_the_decision_to_the_model() -> None:
-    assert (
-        toward.tones("Норвик ужасный банк", ["Норвик", "Белком"], lambda parts: [(0, 1, 0)] * len(parts)) == [None] * 2
-    )
+    names = ["Норвик", "Белком"]
+    calm = lambda parts: [(0, 1, 0)] * len(parts)  # noqa: E731
+    assert toward.tones("Норвик ужасный банк", names, calm, lambda text, some: []) == [None] * 2
 
 
 @pytest.mark.parametrize(
