@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sentiment.language import detect
-from sentiment.tone import ToneModel
 from sentiment.train.calibrate import Logits
 from sentiment.train.corpus import Row
 from sentiment.train.score import Score, binary_accuracy, calibration_error, score
@@ -45,14 +46,23 @@ LIMITS = """
 """
 
 
-def probabilities(model: ToneModel, rows: list[Row]) -> Logits:
+class Scores(Protocol):
+    """A tone model, or what stands in its place."""
+
+    def scores(
+        self, texts: Sequence[str], targets: Sequence[str | None], languages: Sequence[str]
+    ) -> tuple[Logits, list[bool]]:
+        """Probabilities (len(texts), 3), and whether each text was cut."""
+
+
+def probabilities(model: Scores, rows: list[Row]) -> Logits:
     """(len(rows), 3) through the run-time path, language detected as in production."""
     texts, targets = [row.text for row in rows], [row.target for row in rows]
     languages = [detect(text, strip=[target] if target else []) for text, target in zip(texts, targets, strict=True)]
     return model.scores(texts, targets, languages)[0]
 
 
-def table(model: ToneModel, dev: dict[str, list[Row]]) -> tuple[str, dict[str, Score]]:
+def table(model: Scores, dev: dict[str, list[Row]]) -> tuple[str, dict[str, Score]]:
     """Markdown table over the dev sets, and the scores by set."""
     lines, scores = [], {}
     for name, rows in dev.items():
@@ -74,7 +84,7 @@ def _line(name: str, s: Score, two: float, error: float) -> str:
     return f"| {name} | {s.count} | {numbers} | {error:.3f} |\n"
 
 
-def confidence_table(model: ToneModel, dev: dict[str, list[Row]]) -> str:
+def confidence_table(model: Scores, dev: dict[str, list[Row]]) -> str:
     """Accuracy by confidence over all dev sets in en, ru and uk."""
     names = [name for name in dev if not name.startswith("other.")]
     given = np.concatenate([probabilities(model, dev[name]) for name in names])
@@ -90,7 +100,7 @@ def confidence_table(model: ToneModel, dev: dict[str, list[Row]]) -> str:
     return "".join(lines)
 
 
-def write(model: ToneModel, dev: dict[str, list[Row]], path: Path) -> str:
+def write(model: Scores, dev: dict[str, list[Row]], path: Path) -> str:
     """Write the card; return its dev table."""
     rows, _ = table(model, dev)
     text = f"""# The built-in tone model
