@@ -1,4 +1,4 @@
-"""`python -m sentiment.evaluate [--sets DIR] [--into FILE]`: what the frozen sets say of intent, names and language.
+"""`python -m sentiment.evaluate [--sets DIR] [--written DIR] [--into FILE]`: frozen sets on intent, names, language.
 
 Prints Markdown tables, or puts them between the marks of a file (docs/model-card.md). Needs only what the run time
 needs; scores of the tone model itself come from `python -m sentiment.train.evaluate`.
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from crawler.model import Analysis
-from sentiment import Analyser, behaviour, fresh, language
+from sentiment import Analyser, behaviour, fresh, heldout, language
 
 LANGUAGES: Final = ("en", "ru", "uk")
 INTENTS: Final = ("question", "complaint", "praise", "other")
 FLAGS: Final = ("threat", "legal", "purchase", "churn")
 BEGIN: Final = "<!-- made by python -m sentiment.evaluate: begin -->"
 END: Final = "<!-- end -->"
+UNTAUGHT: Final = "### Posts written for training, those never taught"
 PARTS: Final = (("seen", False), ("held out", True))
 
 Row = dict[str, Any]
@@ -32,10 +33,12 @@ def main() -> int:
     parser.add_argument("--sets", type=Path, default=Path("tests/sentiment_sets"), help="folder with the frozen sets")
     parser.add_argument("--model", type=Path, default=None, help="model folder; the built-in one by default")
     parser.add_argument("--data", type=Path, default=None, help="folder with dev/question.*.jsonl.gz, measured too")
+    parser.add_argument("--written", type=Path, default=None, help="folder of the written posts, those never taught")
     parser.add_argument("--into", type=Path, default=None, help="Markdown file whose marked part is written anew")
     args = parser.parse_args()
     analyser = Analyser(args.model, threads=1)
     parts = sections(args.sets, analyser) + ([foreign(args.data, analyser)] if args.data else [])
+    parts += [f"{UNTAUGHT}\n\n{heldout.tables(args.written, analyser, table)}"] if args.written else []
     tables = f"Model: `{analyser.name}`\n\n" + "\n".join(parts)
     if args.into is None:
         print(tables, end="")
