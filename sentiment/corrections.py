@@ -173,7 +173,9 @@ def learn(judge: Judge, rows: Sequence[Taught]) -> Lesson:
     ordered = sorted(set(rows), key=lambda r: (r.text, r.target or "", r.language, r.tone or "", r.intent or ""))
     own, known = _examples(judge, ordered), guard()
     ours = _examples(judge, [row for row, _ in known])
-    deltas, memories, figures = {}, {}, {}
+    deltas: dict[str, Delta] = {}
+    memories: dict[str, Memory] = {}
+    figures: dict[str, Any] = {}
     for head in HEADS:
         use = {part: [e[head] for e, (_, u) in zip(ours, known, strict=True) if u == part] for part in USES}
         mine = [e[head] for e in own if head in e]

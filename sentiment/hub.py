@@ -86,7 +86,8 @@ def fetch(wanted: HubId, store: Path, say: Callable[[str], None], endpoint: str 
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # its warnings quote signed addresses, with which anybody could fetch the file
+    quiet: Any = logging
+    quiet.set_verbosity_error()  # its warnings quote signed addresses, with which anybody could fetch the file
     try:
         told = HfApi(endpoint=endpoint).model_info(wanted.name, revision=wanted.revision, files_metadata=True)
         files = {str(item.rfilename): item for item in told.siblings or []}

@@ -78,8 +78,7 @@ class Memory:
         # The entries of all its buckets, one run after the other.
         at = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(start, sizes)
         shared = self.values[at] * np.repeat(_unit(post.values), sizes)
-        found: Array = np.bincount(self.rows[at], shared, len(self.labels))
-        return found
+        return np.bincount(self.rows[at], shared, len(self.labels)).astype(np.float64)
 
     def parts(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays to be stored, by the names of PARTS."""

@@ -21,7 +21,7 @@ def example(text: str, label: int = 0, given: tuple[float, ...] = CALM, target: 
 
 
 def read(memory: Memory, post: Example) -> list[float]:
-    return memory.apply(np.array(post.given), post).round(4).tolist()
+    return [round(float(score), 4) for score in memory.apply(np.array(post.given), post)]
 
 
 @pytest.mark.parametrize(
