@@ -191,7 +191,8 @@ def changes_since(sink: Rest, changes: Changes, since: datetime) -> Iterator[tup
     Only tickets of ours, and those that carry a key of ours, are told: the others would cost a call each.
     """
     values = of_search("", sink.base, *window_of(changes, since, sink.tools.now()))
-    lister, last = Lister(sink, changes, values), [since]
+    last: list[datetime | None] = [since]
+    lister = Lister(sink, changes, values)
     items = lister.items(lambda item: _is_news(changes, item, since, last))
     while some := list(islice(items, _AT_ONCE)):
         told = [it for item in some if (it := _state(sink, changes, item, since)) is not None]

@@ -54,7 +54,9 @@ def _tell_unread(store: Store, name: str, unread: str | None, began: datetime) -
     key = f"returns-unread:{name}"
     if unread is not None:
         store.alerts.set_(key, f"{name}: {unread}: look at old tickets there by hand")
-    elif any(alert.key == key and alert.last_seen <= began - UNREAD_FOR for alert in store.alerts.open()):
+        return
+    seen = [alert.last_seen for alert in store.alerts.open() if alert.key == key]
+    if any(at is not None and at <= began - UNREAD_FOR for at in seen):
         store.alerts.clear(key)
 
 

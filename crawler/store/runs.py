@@ -167,7 +167,7 @@ class Runs(Part):
         columns = t.sources.c
         ended = sa.select(t.sources).where(columns.lease_run.is_not(None), columns.lease_until <= now)
         runs = []
-        for row in connection.execute(ended.with_for_update(skip_locked=True)).all():
+        for row in connection.execute(ended.order_by(columns.id).with_for_update(skip_locked=True)).all():
             found = connection.execute(sa.select(t.runs).where(t.runs.c.id == row.lease_run)).first()
             if found is not None and close_lost(self, connection, found.id):
                 runs.append(Run(found.id, source_of(connection, row), found.slot, found.owner, found.epoch))
