@@ -76,10 +76,12 @@ _ENGLISH: Final = frozenset("the a an is are was were you my and for of with thi
 # Endings that only one of both languages has; shorter words tell nothing by their end.
 _ENDS: Final = {
     "uk": re.compile(
-        r"\w{2,}(?:ння|ття|ють|уть|вся|юся|уся|емо|имо|имось|тися|тись|ського|ському|ував|увала|ати|ити|ути|еться|яться)"
+        r"\w{2,}(?:ння|ття|ють|уть|вся|юся|уся|емо|имо|имось|тися|тись|ував|увала|ати|ити|ути|еться|яться"
+        r"|ськ(?:ий|а|е|у|им|их|ими|ою|ого|ому))|\w{4,}ою|\w{3,}[еи]ш|(?!трет|грав|лит|рад)\w+[бвдзмпстф]ий"
     ),
     "ru": re.compile(
-        r"\w{2,}(?:ние|нию|тся|лся|ешь|ишь|ает|яет|ует|ит|ют|ят|ет|ой|ого|ему|ей|ов|ев|ость|ости|ция|ции|ать|лось|ился)"
+        r"\w{2,}(?:ие|ию|ия|ии|тся|лся|ешь|ишь|ает|яет|ует|ит|ют|ят|ет|ой|ему|ей|ов|ев|ость|ости|ать|лось|ился"
+        r"|ск(?:ий|ую|им|их|ими|ого|ому))|\w{3,}(?:ая|яя|ое|ее)"
     ),
 }
 _PAST: Final = {"uk": re.compile(r"\w{2,}[аиуяю]в"), "ru": re.compile(r"\w{2,}[аиуяюео]л")}
@@ -182,7 +184,8 @@ def _bulgarian_words(joined: str, words: list[str]) -> bool:
     if set("ыэёіїєґ") & set(joined):
         return False
     signs = len(_BULGARIAN & set(words)) + bool(_BULGARIAN_ENDS.search(joined))
-    return signs > 1 or (signs == 1 and _ask(_CYRILLIC_ALL, joined) == "bg")
+    # "Ще" is as Ukrainian as it is Bulgarian: what stands beside it decides.
+    return signs > 1 or (signs == 1 and short.leans(words) < TABLE_CAP and _ask(_CYRILLIC_ALL, joined) == "bg")
 
 
 def _by_words(words: list[str], hint: str | None) -> str | None:

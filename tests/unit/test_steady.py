@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -43,14 +43,13 @@ PAIR = {post for post in POSTS if post[0].startswith("Norvik")}
 
 
 @cache
-def plain() -> Judge:
+def plain() -> Analyser:
     return Analyser(threads=1)
 
 
 @cache
-def taught() -> Judge:
-    lesson = learn(plain(), WRONG)
-    return Pupil(plain(), lesson)
+def taught() -> Pupil:
+    return Pupil(plain(), learn(plain(), WRONG))
 
 
 def answers(judge: Judge, posts: list[Post]) -> dict[Post, str]:
@@ -59,7 +58,7 @@ def answers(judge: Judge, posts: list[Post]) -> dict[Post, str]:
 
 
 @cache
-def alone(judge: Judge) -> dict[Post, str]:
+def alone(judge: Analyser | Pupil) -> dict[Post, str]:
     single = [[post] for post in POSTS if post not in PAIR]
     return {post: said for batch in [*single, sorted(PAIR)] for post, said in answers(judge, batch).items()}
 
@@ -75,7 +74,7 @@ def batches(draw: st.DrawFn) -> list[Post]:
 @settings(max_examples=8, deadline=None)
 @given(batches())
 @pytest.mark.parametrize("judge", [plain, taught])
-def test_a_post_does_not_depend_on_its_neighbours(judge: type[Judge], posts: list[Post]) -> None:
+def test_a_post_does_not_depend_on_its_neighbours(judge: Callable[[], Analyser | Pupil], posts: list[Post]) -> None:
     known = alone(judge())
     assert answers(judge(), posts) == {post: known[post] for post in posts}
 
