@@ -142,7 +142,8 @@ class ForumSpider(ApartSpider):
         if chain not in self._walks:
             said = self.source.cursor.get("_until", {}).get(chain)
             until = datetime.fromisoformat(said) if isinstance(said, str) else None
-            state = self._remembered(chain)
+            # What is owed is read to its end, also through pages that are known.
+            state = {"open": True} if chain.startswith(_REST) else self._remembered(chain)
             self._walks[chain] = ThreadWalk(self._budget, state, "newest", until=until, overlap=self.settings_.overlap)
         return self._walks[chain]
 
@@ -150,7 +151,9 @@ class ForumSpider(ApartSpider):
         walk = self._walk(response)
         assert isinstance(walk, ThreadWalk)
         onward = next((request.url for request in reading.requests if request.meta.get("paging")), None)
-        walk.full, walk.asked = len(self._visited) >= self._most_requests, onward in self._visited
+        walk.full = len(self._visited) >= self._most_requests
+        # Pages that the other walk of this thread has read are no end of what is owed.
+        walk.asked = onward in self._visited and not self._chain(response).startswith(_REST)
         moved = super()._next_cursor(response, reading)
         if not reading.posts:
             return self._of_list(response, reading, moved)
