@@ -112,7 +112,9 @@ def fit_encoder(
     more = [row for row in rows if row.language == "uk"]
     shown = encoder.encode(tokenizer, rows + more)
     torch.manual_seed(TUNE_SEED)
-    return encoder.fit(model, shown, steer, encoder.Plan(steps.labelled, seed=TUNE_SEED), say)
+    tuned = encoder.build(tokenizer.get_vocab_size(), table)
+    tuned.load_state_dict(model.state_dict())
+    return encoder.fit(tuned, shown, steer, encoder.Plan(steps.labelled, seed=TUNE_SEED), say)
 
 
 def finish(dev: dict[str, list[corpus.Row]], out: Path) -> None:
