@@ -79,7 +79,12 @@ def test_what_does_not_load_is_read_once_and_not_with_each_batch(
     assert tone(analyser) is Tone.NEGATIVE
     (tmp_path / "m" / "model.onnx").write_bytes(b"rubbish")
     tries, opened = [], models.open_model
-    monkeypatch.setattr(models, "open_model", lambda *given: tries.append(given) or opened(*given))
+
+    def counted(*given: Any) -> Any:
+        tries.append(given)
+        return opened(*given)
+
+    monkeypatch.setattr(models, "open_model", counted)
     assert [tone(analyser) for _ in range(5)] == [Tone.NEGATIVE] * 5
     assert len(tries) == 1
 
