@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crawler.errors import Permanent, Transient
+from crawler.errors import EgressRefused, Permanent, Transient
 from crawler.model import SKIPPED, Post
-from crawler.net.live import Signs, TooLong
+from crawler.net.live import Barred, Signs, TooLong
 from spiders.paging import mark
 from spiders.stream_reading import SHARE, SKIP, Frame, Reader, Wire, too_long
 
@@ -154,12 +154,16 @@ class Session:
         except TooLong:
             self._blocked += 1
             raise
-        except Permanent:
-            self._refused += 1
+        except Permanent as error:
+            # A token or a certificate that is mended later must not have cost the place.
+            self._refused += not isinstance(error, Barred | EgressRefused)
             raise
         finally:
             self._lived = time.monotonic() - self._began
             await _over(ended, coming)
+            if coming is not None and not coming.cancelled() and coming.exception() is None:
+                # It came while the last batch was stored.
+                self._take(coming.result())
             with contextlib.suppress(Exception):
                 await frames.aclose()
             self._count_lost()

@@ -82,9 +82,9 @@ class StreamSettings(StreamKindSettings):
             for name in PLACEHOLDER.findall(text):
                 if name not in known:
                     raise ValueError(f"{{{name}}} stands for nothing; known: {', '.join(sorted(known))}")
-        for name, values in self.each.items():
-            if not values:
+        for name, wanted in self.each.items():
+            if not wanted:
                 raise ValueError(f"each.{name} has no value: nothing would be heard")
-        if self.cursor and sum(len(values) for values in self.each.values()) > 1:
+        if self.cursor and sum(map(len, self.each.values())) > 1:
             raise ValueError("a stream with a `cursor` is one connection: leave `each` out, or write one source each")
         return self

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from crawler.net.http import USER_AGENT, server_of
 from crawler.net.sieve import Sieve, Signs, Swallowed
 
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
+    from websockets.asyncio.client import ClientConnection, connect
 
 # Their debug lines show headers, which hold credentials.
 logging.getLogger("websockets").setLevel(logging.WARNING)
@@ -41,16 +42,24 @@ _READ_BYTES = 64 * 1024
 # Messages that wait in memory before the server is no longer read: a slow database must not fill ours.
 _WAITING = 4
 _TRY_LATER = (408, 425, 429)
+_WHO_ASKS = (401, 403, 407)
+_NAME, _VALUE = re.compile(r"[!#-'*+.^-z|~-]+"), re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+# A peer that is gone without a word, seconds: asked after so many, so often, so many times.
+_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 _BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, TimeoutError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One server-sent event. `id` is the last one that the server named, which `Last-Event-ID` gives back to it."""
+    """One server-sent event. `id` is the last one that the server named: a place, for streams that go on from it."""
 
     name: str
     data: bytes
     id: str = ""
+
+
+class Barred(Permanent):
+    """Refused for what has nothing to do with the place in the stream: a token, a certificate, an address."""
 
 
 class TooLong(Transient):
@@ -75,17 +84,16 @@ class Live:
 
         One that is longer than `longest` is left out and its size put into `signs.lost`. Raises Transient or Permanent.
         """
-        from websockets.asyncio.client import connect
         from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-        parts = self._checked(url)
+        parts = self._checked(url, headers)
         where = urlunsplit(("wss" if parts.scheme == "https" else "ws", *parts[1:4], ""))
         sieve = Sieve(self.longest, self.signs)
         async with self._errors_of(url, InvalidHandshake):
             connected = await self._connect(parts)
             trust, name = self._secured(parts)
             try:
-                socket_ = await connect(
+                socket_ = await _straight()(
                     where,
                     sock=connected,
                     ssl=trust,
@@ -124,7 +132,7 @@ class Live:
 
         One that is longer than `longest` is left out and its size put into `signs.lost`.
         """
-        parts = self._checked(url)
+        parts = self._checked(url, headers)
         async with self._errors_of(url):
             connected = await self._connect(parts)
             trust, name = self._secured(parts)
@@ -172,8 +180,13 @@ class Live:
                 elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                     return
 
-    def _checked(self, url: str) -> SplitResult:
+    def _checked(self, url: str, headers: Mapping[str, str] | None) -> SplitResult:
         self.policy.check_url(url)
+        for name, value in (headers or {}).items():
+            # Libraries would quote the value in their errors, and it may be a secret.
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+                wrong = "a blank at an end, a line end or a letter that is not ASCII"
+                raise Barred(f"{server_of(url)}: the header {name[:60]!r} cannot be sent, it holds {wrong}; correct it")
         return urlsplit(url)
 
     def _secured(self, parts: SplitResult) -> tuple[ssl.SSLContext | None, str | None]:
@@ -198,7 +211,7 @@ class Live:
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            raise Permanent(f"{server_of(url)}: its certificate is not trusted ({error.verify_message})") from None
+            raise Barred(f"{server_of(url)}: its certificate is not trusted ({error.verify_message})") from None
         except (*_BROKEN, *more) as error:
             said = (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
             raise Transient(f"{server_of(url)}: no lasting connection ({said})") from None
@@ -210,6 +223,10 @@ async def _open(address: str, port: int, seconds: float) -> socket.socket:
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _ALIVE.items():
+            # One of several connections that is dead would else be missed by nobody.
+            if hasattr(socket, name):
+                made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(made, (address, port)), seconds)
     except BaseException:
         made.close()
@@ -229,8 +246,9 @@ def refusal(url: str, status: int, headers: Mapping[str, str]) -> Transient | Pe
         wait = _seconds(said.get("retry-after", ""))
         return Transient(f"{server_of(url)} answered {status}; it is asked again later", wait)
     if 300 <= status < 400:
-        return Permanent(f"{server_of(url)} sends us elsewhere ({status}); write the new address into the source")
-    return Permanent(f"{server_of(url)} answered {status} and opens no stream; correct `url`, `path` or the token")
+        return Barred(f"{server_of(url)} sends us elsewhere ({status}); write the new address into the source")
+    kind = Barred if status in _WHO_ASKS else Permanent
+    return kind(f"{server_of(url)} answered {status} and opens no stream; correct `url`, `path` or the token")
 
 
 def _seconds(value: str) -> float | None:
@@ -247,9 +265,20 @@ def _demand_stream(url: str, status: int, headers: Mapping[str, str]) -> None:
         raise refusal(url, status, headers)
     said = {name.lower(): value.lower() for name, value in headers.items()}
     if said.get("content-encoding", "identity").strip() not in ("", "identity"):
-        raise Permanent(f"{server_of(url)} compresses its stream, although it was asked not to")
+        raise Barred(f"{server_of(url)} compresses its stream, although it was asked not to")
     if "html" in said.get("content-type", ""):
-        raise Permanent(f"{server_of(url)} answers with a web page, not with a stream: a wall, or a wrong `path`")
+        raise Barred(f"{server_of(url)} answers with a web page, not with a stream: a wall, or a wrong `path`")
+
+
+def _straight() -> type[connect]:
+    """What connects, and takes no answer for another address to go to."""
+    from websockets.asyncio.client import connect
+
+    class Straight(connect):
+        def process_redirect(self, exc: Exception) -> Exception:
+            return exc
+
+    return Straight
 
 
 def _sieved(sieve: Sieve) -> type[ClientConnection]:
@@ -282,6 +311,7 @@ class _Events:
     longest: int
     swallowed: Swallowed
     _rest: bytearray = field(default_factory=bytearray)
+    _held: bool = False
     # The rest of the present line is thrown away, which is a comment or not; and so is the present event.
     _skips_line: bool = False
     _comment: bool = False
@@ -294,26 +324,31 @@ class _Events:
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that these bytes complete. Raises TooLong for one that has no end."""
-        self._rest += chunk
+        said = b"\r" + chunk if self._held else chunk
         # A carriage return at the end may be half of a line end.
-        held = self._rest.endswith(b"\r")
-        whole = bytes(self._rest[:-1] if held else self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = whole.split(b"\n")
-        found = [event for line in lines if (event := self._line(line)) is not None]
-        if self._skips_line or self._size + len(rest) > self.longest:
-            rest = self._swallow(rest)
+        self._held = said.endswith(b"\r")
+        whole = (said[:-1] if self._held else said).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        # Only what is new is searched: a long line that comes in drops must not be read over and over.
+        begun, *ends = whole.split(b"\n")
+        self._rest += begun
+        found = list[ServerEvent]()
+        for end in ends:
+            line, self._rest = bytes(self._rest), bytearray(end)
+            if (event := self._line(line)) is not None:
+                found.append(event)
+        if self._skips_line or self._size + len(self._rest) > self.longest:
+            self._swallow(bytes(self._rest))
+            self._rest.clear()
         if self.swallowed.hopeless:
             raise TooLong("the server sent an event that does not end")
-        self._rest = bytearray(rest + (b"\r" if held else b""))
         return found
 
-    def _swallow(self, line: bytes) -> bytes:
+    def _swallow(self, line: bytes) -> None:
         """Throws away a line that is too long, and the event that it is of; a comment is of none."""
         if not self._skips_line:
             self._skips_line, self._comment = True, line.startswith(b":")
         if not self._comment:
             self._lose(line)
-        return b""
 
     def _lose(self, part: bytes) -> None:
         self.swallowed.more(self._size + len(part))
@@ -344,7 +379,8 @@ class _Events:
         if self._skips or self._size + len(value) > self.longest:
             self._lose(value)
             return
-        self._size += len(value)
+        # With its line end: empty lines would fill the memory without a size.
+        self._size += len(value) + 1
         self._data.append(value)
 
     def _done(self) -> ServerEvent | None:
@@ -356,4 +392,4 @@ class _Events:
         return ServerEvent(name or "message", data, self._id) if data else None
 
 
-__all__ = ["Live", "ServerEvent", "Signs", "TooLong", "refusal"]
+__all__ = ["Barred", "Live", "ServerEvent", "Signs", "TooLong", "refusal"]

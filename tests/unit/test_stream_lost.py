@@ -44,10 +44,11 @@ FLOODS = [
     b"data: " + b"x" * 2000 + b"\n\n",
     b"data: yyyyyyyyyy\n" * 200 + b"\n",
     b"event: update\nid: 3\ndata: a\ndata: " + b"z" * 1500 + b"\r\n\r\n",
+    b"data\n" * 3000 + b"\n",
 ]
 
 
-@pytest.mark.parametrize("flood", FLOODS, ids=["one line", "many lines", "after others"])
+@pytest.mark.parametrize("flood", FLOODS, ids=["one line", "many lines", "after others", "empty lines"])
 @pytest.mark.parametrize("step", [1, 50, 10_000])
 def test_an_event_that_is_too_long_is_passed_over_and_counted(flood: bytes, step: int) -> None:
     signs, said = Signs(), b"data: before\n\n" + flood + b"data: behind\n\n"
