@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crawler.app import App, keeping, now
 from crawler.errors import CrawlerError, StoreError
 from crawler.model import SKIPPED
+from crawler.store.sources import SourceState
 from crawler.store.streams import LIVE, STOPPED, TROUBLE, StreamState
 
 STUCK_AFTER = timedelta(minutes=2)
@@ -96,7 +97,7 @@ def _disk_low(app: App) -> Iterator[Condition]:
 
 
 def _sources(app: App) -> Iterator[Condition]:
-    odd = app.store.yields.odd()
+    odd, quiet = app.store.yields.odd(), dict[str, tuple[int, float]]()
     for state in app.store.sources.all():
         if state.paused:
             continue
@@ -105,8 +106,10 @@ def _sources(app: App) -> Iterator[Condition]:
         if state.failures >= 1 and state.last_verdict in {"failed", "blocked", "changed", "too_big", "trap"}:
             cause = f"{state.name}: {state.last_verdict} {state.failures} times in a row: {state.last_error or '?'}"
             yield Condition(f"source:{state.name}:failing", cause, state.name)
-        elif _silent(app, state):
-            yield Condition(f"source:{state.name}:silent", f"{state.name}: silent far longer than usual", state.name)
+        elif seconds := _quiet(state):
+            quiet[state.name] = state.id, seconds
+    for name in _silent(app, quiet):
+        yield Condition(f"source:{name}:silent", f"{name}: silent far longer than usual", name)
 
 
 def _streams(app: App) -> Iterator[Condition]:
@@ -156,14 +159,19 @@ def _cut_off(state: StreamState) -> str | None:
     return None
 
 
-def _silent(app: App, state: Any) -> bool:
-    """No new post for more than three times the usual gap, and a day; of one that rests at weekends, a long one."""
+def _quiet(state: SourceState) -> float | None:
+    """Seconds without a new post where they are more than three times the usual gap, and than a day; else None."""
     if not state.usual_gap_seconds or not state.last_new_at:
-        return False
-    quiet = (now() - state.last_new_at).total_seconds()
-    if quiet <= max(86400.0, 3 * state.usual_gap_seconds):
-        return False
-    return bool(quiet > LONG_WEEKEND or not app.store.yields.rests(state.id))
+        return None
+    seconds = (now() - state.last_new_at).total_seconds()
+    return seconds if seconds > max(86400.0, 3 * state.usual_gap_seconds) else None
+
+
+def _silent(app: App, quiet: Mapping[str, tuple[int, float]]) -> list[str]:
+    """Of quiet sources (name -> id and seconds) all but those that rest at weekends, which are left a long one."""
+    # Asked for all at once: at a weekend thousands are quiet, and this is looked at every few seconds.
+    resting = app.store.yields.resting([one for one, seconds in quiet.values() if seconds <= LONG_WEEKEND])
+    return [name for name, (one, _) in quiet.items() if one not in resting]
 
 
 def _stages(app: App) -> Iterator[Condition]:

@@ -36,6 +36,7 @@ def standalone(spider: SourceSpider) -> tuple[Source, Intake, Callable[[], None]
         )
     # Read by the middlewares, which Scrapy makes after the spider.
     spider.crawler.egress = app.policy  # type: ignore[attr-defined]
+    spider.crawler.last_asked = begun - app.store.runs.since_asked(run)  # type: ignore[attr-defined]
     intake = Intake(app.store, run, lambda: None)
 
     def close() -> None:

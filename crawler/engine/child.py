@@ -78,7 +78,7 @@ class Channel:
         self._say("broken", text[:_LONGEST])
 
     def commands(self, timeout: float = 0.0) -> list[Message]:
-        """What the parent asks: ("run", id) and ("stop",). A parent that is gone ends this process on the spot."""
+        """What the parent asks: ("run", id, again) and ("stop",). A parent that is gone ends this process at once."""
         found: list[Message] = []
         try:
             while self._connection.poll(0.0 if found else timeout):

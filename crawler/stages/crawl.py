@@ -65,7 +65,7 @@ class Tools:
 
 
 def child_main(channel: Channel, make_tools: Callable[..., Tools], *args: Any) -> None:
-    """Body of a crawl child: serves ("run", id) until ("stop",). `make_tools(*args)` is called in the child."""
+    """Body of a crawl child: serves ("run", id, again) until ("stop",). `make_tools(*args)` is called in the child."""
     from crawler.stages.crawl_host import serve
 
     serve(channel, make_tools(*args))

@@ -15,6 +15,7 @@ from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.sources import SourceState, state_of
 
+_DUE_A_KIND = 500
 MetricRows = dict[str, tuple[str, list[str], dict[tuple[str, ...], float]]]
 
 
@@ -37,6 +38,7 @@ class Glances(Part):
         """Sources whose time has come and that nobody crawls, the longest waiting first, one a domain and kind.
 
         A domain has one run at a time: a host with thousands of sources, or one that hangs, is in nobody's way here.
+        Nor is a kind that comes slowly forward, such as pages for the one browser: each has as many places.
         """
         columns = t.sources.c
         free = sa.or_(columns.lease_until.is_(None), columns.lease_until <= at)
@@ -45,10 +47,12 @@ class Glances(Part):
         alone = sa.literal("source:") + sa.cast(columns.id, sa.String)
         shared = sa.case((columns.domain == "", alone), else_=columns.domain)
         place = sa.func.row_number().over(partition_by=(shared, columns.kind), order_by=order).label("place")
-        first = sa.select(columns.id, place).where(*due).subquery()
-        query = sa.select(t.sources).join(first, first.c.id == columns.id).where(first.c.place == 1)
+        first = sa.select(columns.id, columns.kind, columns.next_run_at, place).where(*due).subquery().c
+        rank = sa.func.row_number().over(partition_by=first.kind, order_by=(first.next_run_at, first.id)).label("rank")
+        ranked = sa.select(first.id, rank).where(first.place == 1).subquery().c
+        query = sa.select(t.sources).join(ranked.id.table, ranked.id == columns.id).where(ranked.rank <= _DUE_A_KIND)
         with self.db.read() as connection:
-            return [state_of(row) for row in connection.execute(query.order_by(*order).limit(500))]
+            return [state_of(row) for row in connection.execute(query.order_by(*order))]
 
     def posts_by_source(self) -> dict[str, int]:
         """Source name -> posts that it has shown."""

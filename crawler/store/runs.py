@@ -83,7 +83,9 @@ class Runs(Part):
                 events.add(connection, [self.event("run", run.id, "status", "running", "released")])
             elif not close_lost(self, connection, run.id, "released before its end"):
                 raise lease_lost(run)
-            self._free(connection, run.id, due=self.now())
+            # Half run: the site was asked, and its Crawl-delay counts from here.
+            asked = {} if gone is not None else {"last_run_at": self.now()}
+            self._free(connection, run.id, {"next_run_at": self.now(), **asked})
 
         self.db.transact(work)
 
@@ -159,9 +161,9 @@ class Runs(Part):
         free = sa.update(t.sources).where(columns.id == run.source_id, columns.lease_run == run.id)
         connection.execute(free.values(_FREE))
 
-    def _free(self, connection: Connection, run_id: int, due: datetime) -> None:
+    def _free(self, connection: Connection, run_id: int, values: Mapping[str, Any]) -> None:
         update = sa.update(t.sources).where(t.sources.c.lease_run == run_id)
-        connection.execute(update.values(_FREE | {"next_run_at": due}))
+        connection.execute(update.values({**_FREE, **values}))
 
     def _abandoned(self, connection: Connection, now: datetime) -> list[Run]:
         columns = t.sources.c
@@ -172,8 +174,7 @@ class Runs(Part):
             if found is not None and close_lost(self, connection, found.id):
                 runs.append(Run(found.id, source_of(connection, row), found.slot, found.owner, found.epoch))
             failed = {"last_verdict": "failed", "last_error": "process died", "failures": row.failures + 1}
-            connection.execute(sa.update(t.sources).where(columns.id == row.id).values(failed))
-            self._free(connection, row.lease_run, due=now)
+            self._free(connection, row.lease_run, failed | {"next_run_at": now})
         return runs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from crawler.model import Run, Verdict
 from crawler.store import tables as t
+from crawler.store.db import chunks
 from crawler.store.events import Part
 from crawler.store.types import AnyRow, dumps
 from crawler.store.usual import Oddity, Usual, Yield, judged
@@ -47,11 +49,16 @@ class Yields(Part):
         usual = {} if row.settings != self._settings(source_id) else Usual.of(row.state).summary()
         return {"usual": usual, "odd": row.odd, "last_good": sample}
 
-    def rests(self, source_id: int) -> bool:
-        """Whether a source is still at weekends, as far as is known; not where nothing was learned."""
+    def resting(self, source_ids: Sequence[int]) -> set[int]:
+        """Those of these sources that are still at weekends, as far as is known; not where nothing was learned."""
+        columns, found = t.yields.c, set[int]()
         with self.db.read() as connection:
-            row = self._row(connection, source_id)
-        return row is not None and Usual.of(row.state).rests()
+            for some in chunks(source_ids):
+                rows = connection.execute(
+                    sa.select(columns.source_id, columns.state).where(columns.source_id.in_(some))
+                )
+                found |= {int(row.source_id) for row in rows if Usual.of(row.state).rests()}
+        return found
 
     def _settings(self, source_id: int) -> str:
         with self.db.read() as connection:

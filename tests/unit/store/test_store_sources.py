@@ -131,6 +131,7 @@ def test_release_closes_a_half_done_run(world: World) -> None:
     assert world.store.runs.result(run.id).posts_new == 1
     (again,) = world.store.sources.claim("other", None, world.clock(), 60, 10, lambda *_: "slot")
     assert again.slot == "slot#2"
+    assert world.store.runs.since_asked(again) == 0.0, "its Crawl-delay stands for whoever comes next"
 
 
 def test_finish_tells_the_source_how_it_went(world: World) -> None:
@@ -192,6 +193,14 @@ def test_a_host_with_many_sources_hides_nobody(world: World) -> None:
     due = [state.name for state in world.store.glances.due(world.clock())]
     assert len(due) == 3
     assert {"other", "third"} < set(due)
+
+
+def test_a_kind_with_many_sources_hides_no_other(world: World) -> None:
+    """Hundreds of pages wait for the one browser; feeds need none."""
+    world.sync(*(source(f"page-{number}", kind="page") for number in range(510)), source("late"))
+    world.store.sources.set_next(world.store.sources.get("late").id, START)
+    due = [state.name for state in world.store.glances.due(world.clock.tick(60))]
+    assert due[-1] == "late" and len(due) == 501
 
 
 def test_of_one_domain_each_kind_is_due(world: World) -> None:

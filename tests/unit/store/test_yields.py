@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from store_kit import World, arrival, document, post, source
 
+from crawler.app import health
 from crawler.model import Run, Verdict
-from crawler.store import Oddity, Yield
+from crawler.store import Oddity, Yield, tables
 
 FIELDS = ("author", "time", "text", "url", "id")
 
@@ -65,12 +70,28 @@ def test_a_source_that_is_often_empty_may_be_empty(world: World) -> None:
 def test_only_what_was_learned_rests_at_weekends(world: World) -> None:
     world.sync()
     source_id = world.store.sources.get("a").id
-    assert not world.store.yields.rests(source_id)
+    assert world.store.yields.resting([source_id]) == set()
     learn(world, full())
-    assert world.store.yields.rests(source_id)
+    assert world.store.yields.resting([source_id, source_id + 1]) == {source_id}
     for _ in range(16):
         learn(world, full())
-    assert not world.store.yields.rests(source_id)
+    assert world.store.yields.resting([source_id]) == set()
+
+
+def test_quiet_sources_are_silent_but_for_those_that_rest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.sync()
+    learn(world, full())
+    monkeypatch.setattr(health, "now", world.clock)
+    usual: dict[str, Any] = {"last_new_at": world.clock(), "usual_gap_seconds": 3600.0}
+    with world.store.sources.db.write() as connection:
+        connection.execute(sa.update(tables.sources).values(usual))
+
+    def silent(hours: float) -> list[str | None]:
+        world.clock.at = usual["last_new_at"] + timedelta(hours=hours)
+        return [one.source for one in health._sources(app) if one.key.endswith(":silent")]
+
+    app: Any = SimpleNamespace(store=world.store)
+    assert [silent(hours) for hours in (23, 50, 91)] == [[], ["b"], ["a", "b"]]
 
 
 def test_other_settings_begin_anew(world: World) -> None:
