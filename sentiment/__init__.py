@@ -78,7 +78,7 @@ class Analyser:
         from sentiment import intent, language
         from sentiment.mend import unlinked
 
-        model = self._model()
+        model, reader = self._model(), self._reading()
         told, texts = texts, _mended(model, texts, targets)
         known = hints if hints is not None else [None] * len(texts)
         languages = [
@@ -88,7 +88,6 @@ class Analyser:
         # Another model learnt from posts as they were written.
         read = told if getattr(model, "reads_raw", False) else [unlinked(text) for text in texts]
         scores, cut = model.scores(read, targets, languages)
-        reader = self._reading()
         about = _toward(model, texts, targets, languages, reader.toward)
         for row, found in about.items():
             scores[row] = found.tones
@@ -108,6 +107,7 @@ class Analyser:
             return self._reader
 
     def _model(self) -> Scorer:
+        self._reading()  # its digest is part of the model's name: without it the name would be another model's
         return self._held.model()
 
 

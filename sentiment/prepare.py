@@ -6,10 +6,11 @@ Training and run time share these functions, so that both see the same text. Sta
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 TARGET_MARK = "[TGT]"
+OTHER = "@x"  # stands for a name that is not asked about
 URL_WORD = "httpurl"
 USER_WORD = "atuser"
 # The same two patterns stand inside tokenizer.json's normaliser: tokenizer and voter must agree on them.
@@ -37,21 +38,32 @@ def tidy(text: str) -> str:
 def mark_target(text: str, target: str | None) -> str:
     """`text` with every occurrence of `target` (any case) replaced by the mark; unchanged without one."""
     name = (target or "").strip()
-    return _pattern(name).sub(f" {TARGET_MARK} ", text) if name else text
+    return re.sub(_edged(name), f" {TARGET_MARK} ", text, flags=re.IGNORECASE) if name else text
 
 
-def hide(text: str, names: Iterable[str]) -> str:
-    """`text` with every occurrence of these names replaced by a handle: what is said of others, whoever they are."""
-    for name in sorted({name.strip() for name in names} - {""}, key=len, reverse=True):
-        text = _pattern(name).sub(" @x ", text)
-    return text
+def sides(text: str, names: Sequence[str]) -> list[str]:
+    """For each name `text` with it replaced by the mark, and the others by a handle: who they are says nothing.
+
+    All at once and the longest first, so that no name eats a part of another, or of what stands for one.
+    """
+    wanted = {name.strip().lower(): name.strip() for name in names if name.strip()}
+    keys = sorted(wanted, key=lambda key: (-len(wanted[key]), key))
+    if not keys:
+        return [text] * len(names)
+    pattern = re.compile("|".join(f"({_edged(wanted[key])})" for key in keys), re.IGNORECASE)
+
+    def side(name: str) -> str:
+        key = name.strip().lower()
+        return pattern.sub(lambda hit: f" {TARGET_MARK if keys[(hit.lastindex or 0) - 1] == key else OTHER} ", text)
+
+    return [side(name) for name in names]
 
 
-def _pattern(name: str) -> re.Pattern[str]:
+def _edged(name: str) -> str:
     # Ends at word edges only: "МТС" must not eat into "автоМТСентр".
     left = r"(?<!\w)" if name[0].isalnum() else ""
     right = r"(?!\w)" if name[-1].isalnum() else ""
-    return re.compile(left + re.escape(name) + right, re.IGNORECASE)
+    return left + re.escape(name) + right
 
 
 def voter_text(text: str) -> str:

@@ -17,13 +17,13 @@ from crawler.errors import ModelUnavailable
 from crawler.model import Intent
 from sentiment.broken import guarded
 from sentiment.onnx_folder import session_of
-from sentiment.prepare import TARGET_MARK, hide, mark_target, tidy, window
+from sentiment.prepare import TARGET_MARK, mark_target, sides, tidy, window
 
 FOLDER: Final = Path(__file__).parent / "reader"
 ORDER: Final = (Intent.QUESTION, Intent.COMPLAINT, Intent.PRAISE, Intent.OTHER)
 LANGUAGES: Final = ("en", "ru", "uk")
 MAX_PIECES: Final = 128
-FIX: Final = "reinstall the package, or train anew with `python -m sentiment.train`"
+FIX: Final = "reinstall the package, or from its source train anew with `python -m sentiment.train.reader`"
 
 Logits = tuple[float, float, float]
 Margins = dict[Intent, float]
@@ -56,8 +56,7 @@ class Reader:
 
     def toward(self, text: str, names: Sequence[str]) -> list[Logits]:
         """Logits of negative, neutral and positive toward each of the names in the text; their mean is 0."""
-        sides = [hide(text, [other for other in names if other != name]) for name in names]
-        shown = [_shown(side, name) for side, name in zip(sides, names, strict=True)]
+        shown = [window(side, name)[0] for side, name in zip(sides(tidy(text), names), names, strict=True)]
         rows = self._run(shown, "toward")
         return [_three(row) for row in rows - rows.mean(axis=1, keepdims=True)]
 

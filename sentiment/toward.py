@@ -65,11 +65,12 @@ def tones(text: str, names: Sequence[str], score: Scorer, read: Sides) -> list[T
     parts = clauses.split(low)
     verdicts = _verdicts(parts, low, score)
     share = READ_SHARES[min(2, sum(abs(value) >= PLAIN for value in verdicts.values()))]
-    sides = [_shared(side, share) for side in read(text[:MAX_CHARS], names)]
-    return [
-        _toward(parts, number, verdicts[number], side) if number in verdicts else None
-        for number, side in zip(placed, sides, strict=True)
-    ]
+    asked = [row for row, number in enumerate(placed) if number in verdicts]
+    sides = read(text[:MAX_CHARS], [names[row] for row in asked])
+    found: list[Toward | None] = [None] * len(names)
+    for row, side in zip(asked, sides, strict=True):
+        found[row] = _toward(parts, placed[row], verdicts[placed[row]], _shared(side, share))
+    return found
 
 
 def alone(text: str, target: str, common: Callable[[str], bool]) -> Toward | None:

@@ -174,10 +174,11 @@ def _match(app: App, scope: Scope, diff: bool, done: Redone) -> None:
 
 
 def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
-    for mentions in stored_mentions(app, scope, 64):
-        mentions = [mention for mention in mentions if not _by_person(mention)]
-        fresh = analyse.analyse(judge(app), mentions)
-        for mention, analysis in zip(mentions, fresh, strict=True):
+    for mentions in stored_mentions(app, scope, analyse.BATCH):
+        # With those that a person read: the names of a post are told apart side by side.
+        found = zip(mentions, analyse.analyse(judge(app), mentions), strict=True)
+        fresh = [(mention, analysis) for mention, analysis in found if not _by_person(mention)]
+        for mention, analysis in fresh:
             old = mention.analysis
             before = f"{old.tone}, {old.intent}" if old else None
             after = f"{analysis.tone}, {analysis.intent}"
@@ -185,7 +186,7 @@ def _analyse(app: App, scope: Scope, diff: bool, done: Redone) -> None:
             if before != after:
                 done.change("tone", mention.id, mention.brand, before, after, match.full_text(mention.post.post))
         if not diff:
-            app.store.mentions.save_analyses(list(zip(mentions, fresh, strict=True)))
+            app.store.mentions.save_analyses(fresh)
 
 
 def _by_person(mention: StoredMention) -> bool:
@@ -211,5 +212,6 @@ def stored_mentions(app: App, scope: Scope, size: int) -> Iterator[list[StoredMe
     while page := mentions.list(
         since=scope.since, brand=scope.brand, source=scope.source, before_id=before, limit=size
     ):
-        yield page
-        before = page[-1].id
+        whole = analyse.together(page, size)
+        yield list(whole)
+        before = whole[-1].id

@@ -29,7 +29,7 @@ def run(store: Store, model: Analyses, progress: Callable[[int], None] | None = 
     the end. A model that fails on everything raises at once.
     """
     done, after, failure = 0, 0, None
-    while mentions := store.mentions.unanalysed(BATCH, after):
+    while mentions := together(store.mentions.unanalysed(BATCH, after), BATCH):
         tagged, failed = _tagged(model, mentions)
         store.mentions.save_analyses(tagged)
         kill_point("after_analyse")
@@ -39,6 +39,14 @@ def run(store: Store, model: Analyses, progress: Callable[[int], None] | None = 
     if failure:
         raise failure
     return done
+
+
+def together(mentions: Sequence[StoredMention], most: int) -> Sequence[StoredMention]:
+    """A full page without its last post, whose mentions it may have cut: names are told apart side by side."""
+    end = len(mentions)
+    while len(mentions) >= most and end and mentions[end - 1].post.id == mentions[-1].post.id:
+        end -= 1
+    return mentions[: end or None]
 
 
 def _tagged(

@@ -23,7 +23,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from sentiment.heldout import INTENTS, LANGUAGES, held
-from sentiment.prepare import TARGET_MARK, hide, mark_target
+from sentiment.prepare import TARGET_MARK, mark_target, sides
 from sentiment.train import corpus, export, written
 from sentiment.train.encoder import Tuned, optimiser, pad, set_rate
 from sentiment.train.wordpiece import MAX_LENGTH
@@ -155,8 +155,7 @@ def _calm(data: Path, tokenizer: Tokenizer) -> list[Pieces]:
 
 
 def _side(tokenizer: Tokenizer, pairs: list[written.Pair], side: int) -> list[Pieces]:
-    texts = [mark_target(hide(pair.text, [pair.names[1 - side]]), pair.names[side]) for pair in pairs]
-    return _pieces(tokenizer, texts)
+    return _pieces(tokenizer, [sides(pair.text, pair.names)[side] for pair in pairs])
 
 
 def _brand_posts(data: Path, tokenizer: Tokenizer) -> Rows:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from crawler.errors import ModelUnavailable
 from crawler.model import Intent
-from sentiment import Analyser, heldout
+from sentiment import Analyser, clauses, heldout, toward
 from sentiment.intent import READ_FROM, IntentResult, detect, reread
 from sentiment.reader import FOLDER, LANGUAGES, Reader
 
@@ -37,6 +37,62 @@ def test_names_mean_nothing_to_it(reader: Reader) -> None:
     left = reader.toward("Left Norvik for Tarson", ["Norvik", "Tarson"])
     assert left == reader.toward("Left Belcom for Kubo", ["Belcom", "Kubo"])
     assert left != left[::-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("I love {} and hate {}", ("Bank", "X")),
+        ("{} is bad, {} is good", ("Ladna", "Ladna Pay")),
+        ("{} молчит, {} ответил", ("C++ (a.*", "C++")),
+        ("{} 10/10, {} is a shame", ("😀", "😀😀")),
+        ("{} never answers, {} did at once", ("@x", "TGT")),
+    ],
+)
+def test_odd_names_are_names_like_others(reader: Reader, text: str, names: tuple[str, str]) -> None:
+    """One that is a part of the other, or of what stands for a hidden name."""
+    plain = ("Norvik", "Belcom")
+    assert reader.toward(text.format(*names), names) == reader.toward(text.format(*plain), plain)
+    assert reader.toward(text.format(*names), names[::-1]) == reader.toward(text.format(*plain), plain)[::-1]
+
+
+def test_hostile_texts_and_names_raise_nothing(reader: Reader) -> None:
+    names = ["", "  ", "\x00", "\ud800", "(a.*", "[", "\\", "😀", "x" * 5000]
+    for text in ("", "\x00 \ud800 (a.*", "x" * 65_536, "[TGT] " * 3000, "\n" * 65_536):
+        assert len(reader.toward(text, names)) == len(names)
+        assert len(reader.wants([text] * len(names), names)) == len(names)
+
+
+def test_only_names_that_are_judged_are_read() -> None:
+    """Each costs a run of the model: a post that lists a hundred must not cost seconds."""
+    names, asked = [f"Name{number}" for number in range(100)], list[int]()
+
+    def read(text: str, some: Sequence[str]) -> list[tuple[float, float, float]]:
+        asked.append(len(some))
+        return [(0.0, 0.0, 0.0)] * len(some)
+
+    found = toward.tones(" and ".join(names), names, lambda texts: [(0.1, 0.8, 0.1)] * len(texts), read)
+    assert asked == [clauses.MAX_NAMES]
+    assert sum(part is not None for part in found) == clauses.MAX_NAMES
+
+
+def test_without_the_reader_nothing_is_judged_and_nothing_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest is in the model's name: a name made without it would be that of another model."""
+    whole = Analyser(threads=1).name
+    folder = tmp_path / "reader"
+    shutil.copytree(FOLDER, folder)
+    (folder / "manifest.json").rename(tmp_path / "away")
+    monkeypatch.setattr("sentiment.reader.Reader.__init__.__defaults__", (folder, 0))
+    waiting = Analyser(threads=1)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match="reader"):
+            waiting.analyse(["ok"], [None])
+        with pytest.raises(ModelUnavailable, match="reader"):
+            _ = waiting.name
+    (tmp_path / "away").rename(folder / "manifest.json")
+    assert waiting.analyse(["Third week of silence"], [None])[0].model == whole == waiting.name
 
 
 def test_company_changes_nothing(reader: Reader) -> None:
