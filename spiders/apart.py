@@ -14,6 +14,7 @@ from spiders.verdicts import Finding
 logger = logging.getLogger(__name__)
 
 GONE = (404, 410)
+FEW = 2
 
 
 class ApartSpider(SourceSpider):
@@ -23,7 +24,7 @@ class ApartSpider(SourceSpider):
 
     def __init__(self, source: Source, **kwargs: Any) -> None:
         super().__init__(source, **kwargs)
-        self._open, self._shut = 0, list[Finding]()
+        self._open, self._gone, self._shut = 0, 0, list[Finding]()
 
     async def _taken(self, response: Response) -> list[Request]:
         before = len(self._tally.findings)
@@ -37,6 +38,7 @@ class ApartSpider(SourceSpider):
         shut = [one for one in said if one.verdict is Verdict.BLOCKED or response.status in (403, *GONE)]
         self._tally.findings[before:] = [one for one in said if one not in shut]
         self._shut += shut
+        self._gone += len(shut) if response.status in GONE else 0
         self._open += not said
         if shut:
             self._keep_out(response, shut)
@@ -45,8 +47,9 @@ class ApartSpider(SourceSpider):
         """Optional: remembers a page that is not worth asking for again soon."""
 
     async def closed(self, reason: str) -> None:
-        """Where no page was open, or most are shut, it is the site that is shut."""
-        if not self._open or len(self._shut) > 2 * self._open:
+        """Where no page was open, or most are shut, it is the site that is shut; one or two that are gone are gone."""
+        few_gone = len(self._shut) == self._gone <= FEW
+        if len(self._shut) > 2 * self._open and not few_gone:
             self._tally.findings += self._shut
         elif self._shut:
             logger.info("%s: %d pages are shut: %s", self.source.name, len(self._shut), self._shut[0].why)

@@ -17,7 +17,7 @@ from crawler.config.values import Seconds
 from crawler.model import Post, Source, Verdict
 from crawler.text import canonical_url
 from spiders import vanished
-from spiders.apart import ApartSpider
+from spiders.apart import GONE, ApartSpider
 from spiders.base import MOST_POSTS, Reading, SourceSettings
 from spiders.dates import Dates
 from spiders.forum_engines import BY_NAME, DELETED_CLASS, DELETED_WORDS, ENGINES, Engine
@@ -33,7 +33,8 @@ from spiders.verdicts import Finding
 LOOK_AT = 300_000
 KEEP_THREADS = 500
 KEEP_RESTS, RESTS = 50, 3
-SHUT = timedelta(days=1)
+SHUT, SHUT_OUT = timedelta(days=1), (401, 403)
+_IN_VAIN = (Verdict.BLOCKED, Verdict.CHANGED, Verdict.EMPTY)
 _REST = "rest "
 _LOG_IN = "a log-in page"
 _PAGE_NUMBERS = (
@@ -96,7 +97,7 @@ class ForumSpider(ApartSpider):
         known = self.cursor_.get("_known", {}).get(place.thread or "", "")
         if known and (place.alone or vanished.in_order(made)):
             shown = [number for item in items if (number := place.number(item))]
-            for number in vanished.gone(known, shown, ends=place.ends):
+            for number in vanished.gone(known, shown, ends=place.ends, begins=place.begins):
                 yield place.gone(number)
 
     def _for_machines(self, response: Response, root: Element, engine: Engine | None) -> Iterable[Post]:
@@ -152,11 +153,12 @@ class ForumSpider(ApartSpider):
         assert isinstance(walk, ThreadWalk)
         onward = next((request.url for request in reading.requests if request.meta.get("paging")), None)
         walk.full = len(self._visited) >= self._most_requests
-        # Pages that the other walk of this thread has read are no end of what is owed.
-        walk.asked = onward in self._visited and not self._chain(response).startswith(_REST)
+        walk.seen.add(response.url)
+        # Pages that the other walk of this thread has read are no end of what is owed; its own are: they go in a ring.
+        walk.asked = onward in (walk.seen if self._chain(response).startswith(_REST) else self._visited)
         moved = super()._next_cursor(response, reading)
         if not reading.posts:
-            return self._of_list(response, reading, moved)
+            return self._walled(response, reading) or self._of_list(response, reading, moved)
         if any(request.meta.get("at_last") and "chain" in request.meta for request in reading.requests):
             walk.skip()
             return moved
@@ -177,12 +179,37 @@ class ForumSpider(ApartSpider):
             rest.pop(key, None)
         return {"_until": _last(until, KEEP_THREADS), "_rest": _last(rest, KEEP_RESTS)}
 
-    def _keep_out(self, response: Response, shut: list[Finding]) -> None:
+    def _walled(self, response: Response, reading: Reading) -> dict[str, Any] | None:
         """A thread that asks for a log-in is asked for again when it moves, or a day later."""
-        if any(_LOG_IN in one.why for one in shut):
-            key, stamp = response.meta["deeper"]
-            walled = {**self.cursor_.get("_walled", {}), key: [stamp, (self.now(response) + SHUT).isoformat()]}
-            self.cursor_ = {**self.cursor_, "_walled": _last(walled, KEEP_THREADS)}
+        if "deeper" not in response.meta or reading.finding is None or _LOG_IN not in reading.finding.why:
+            return None
+        key, stamp = response.meta["deeper"]
+        walled = {**self.cursor_.get("_walled", {}), key: [stamp, (self.now(response) + SHUT).isoformat()]}
+        return {**self.cursor_, "_walled": _last(walled, KEEP_THREADS)}
+
+    async def _taken(self, response: Response) -> list[Request]:
+        before = len(self._tally.findings)
+        wanted = await super()._taken(response)
+        if self._chain(response).startswith(_REST):
+            self._owed_in_vain(response, before)
+        return wanted
+
+    def _owed_in_vain(self, response: Response, before: int) -> None:
+        """The rest of a thread that is gone is owed no more, one that is shut comes after the others: each for itself.
+
+        A site in trouble says nothing of a thread.
+        """
+        no_page = response.status in (*SHUT_OUT, *GONE)
+        said = [one for one in self._tally.findings[before:] if one.why.startswith(response.url)]
+        vain = [one for one in said if no_page or one.verdict in _IN_VAIN]
+        if not vain:
+            return
+        self._tally.findings = [one for one in self._tally.findings if one not in vain]
+        rest, key = dict(self.cursor_.get("_rest", {})), self._chain(response).removeprefix(_REST)
+        page = rest.pop(key, None)
+        if page and response.status not in GONE:
+            rest[key] = page
+        self.cursor_ = {**self.cursor_, "_rest": rest}
 
     # ---- lists of threads ------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -43,6 +43,7 @@ class ThreadWalk(Walk):
     found: bool = False
     done: bool = False
     cut: bool = False
+    seen: set[str] = field(default_factory=set)
 
     def page(self, url: str, posts: Sequence[Post], goes_on: bool) -> dict[str, Any]:
         """See `Walk.page`; `done`, `cut` and `newest` say what the spider must remember beside it."""

@@ -96,7 +96,7 @@ class SitemapSpider(ApartSpider):
         entries, _ = self._sitemap(response)
         chosen, others = self._maps(response)
         # Indexes give dates that were true once: whoever believes them never sees what is new behind them.
-        in_turn = others[int(self.cursor_.get("_turn", 0)) % len(others) :][:1] if others else []
+        in_turn = others[self._turn_of_run % len(others) :][:1] if others else []
         for entry in (*chosen, *in_turn):
             yield Request(entry.url)
         if self.settings_.articles:
@@ -123,7 +123,12 @@ class SitemapSpider(ApartSpider):
         if "entry" in response.meta:
             return {"_read": self._with_read(response)} if posts else None
         _, others = self._maps(response)
-        return {"_turn": (int(self.cursor_.get("_turn", 0)) + 1) % len(others)} if len(others) > 1 else None
+        return {"_turn": self._turn_of_run + 1} if len(others) > 1 else None
+
+    @property
+    def _turn_of_run(self) -> int:
+        """One turn a run: a site may have several indexes, and each of them must see them all."""
+        return int(self.source.cursor.get("_turn", 0))
 
     def _with_read(self, response: Response) -> dict[str, str]:
         url, stamp = response.meta["entry"]

@@ -24,13 +24,17 @@ def runs_of(said: str) -> list[list[int]]:
     return [run for run in runs if run]
 
 
-def gone(known: str, shown: Sequence[int], *, ends: bool = False) -> list[int]:
+def gone(known: str, shown: Sequence[int], *, ends: bool = False, begins: bool = True) -> list[int]:
     """Numbers that stood among `shown` (in the order of the page) and do not any more; none where too many would be.
 
     Where most are missing, or the others changed places, the page was drawn anew: that is no news of a post. Where the
-    thread `ends` with the page nothing can have moved on to a next one.
+    thread `ends` with the page nothing can have moved on to a next one. The first number of a page that does not begin
+    its thread may be the first post of all, repeated: it proves nothing of those that once followed it.
     """
-    missing = [number for run in runs_of(known) for number in _gone_of(run, list(shown), ends)]
+    missing = []
+    for run in runs_of(known):
+        repeated = not begins and list(shown[:1]) == run[:1]
+        missing += _gone_of(run, list(shown[1:] if repeated else shown), ends)
     return missing if len(shown) >= LEAST and 3 * len(missing) <= len(shown) else []
 
 

@@ -98,3 +98,34 @@ def test_a_thread_of_many_pages_is_gone_on_with_where_a_run_had_to_stop(site: Ro
     assert len(first["ids"]) < 30
     assert set(later[-1]["ids"]) == double.alive(), [len(run_["ids"]) for run_ in later]
     assert (quiet["new"], quiet["documents"]) == (0, [f"{site.url}/viewforum.php?f=5"])
+
+
+def test_a_thread_that_is_gone_before_it_was_read_is_owed_no_more(site: RoughSite) -> None:
+    """It is no word of the forum; what asks for a log-in by then waits behind what can be read."""
+    double = ForumDouble(site, SHAPES["phpbb"])
+    double.say(1, 33)
+    double.say(2, 33)
+    double.say(3, 1)
+
+    def lose() -> None:
+        del double.threads[1]
+        double.threads[2].shut = True
+
+    double.do("lose", lose, lambda: double.say(3, 1))
+    double.do("more", lambda: double.say(3, 1))
+    one = job(site, double, pages=8)
+    first, _, lost, _, after = run(one, tick(site, "lose"), one, tick(site, "more"), one, seconds=200)
+    assert len(first["cursor"]["_rest"]) == 2
+    assert lost["verdict"] == after["verdict"] == "ok", (lost["error"], after["error"])
+    [left] = after["cursor"]["_rest"]
+    assert "t=2" in left
+
+
+def test_a_thread_that_asks_for_a_log_in_is_asked_once(site: RoughSite) -> None:
+    """Also where nothing else is new, and by the word of another run."""
+    double = ForumDouble(site, SHAPES["xenforo"])
+    double.say(1, 1)
+    double.do("shut", lambda: double.say(2, 1), lambda: setattr(double.threads[2], "shut", True))
+    one = job(site, double)
+    _, _, shut, again = run(one, tick(site, "shut"), one, one, seconds=120)
+    assert (shut["verdict"], again["verdict"]) == ("blocked", "ok"), again["error"]

@@ -213,3 +213,19 @@ def test_sitemaps_that_lie_hide_nothing(site: RoughSite) -> None:
     assert site.asked["/n/c3"] == 1, "a date that stands in all entries is none"
     assert site.asked["/n/a5"] == 1, "what is gone is not asked for again"
     assert (press.limit.breaches, press.limit.refused > 0) == (0, True)
+
+
+def test_one_article_that_is_gone_is_no_word_of_a_quiet_site(site: RoughSite) -> None:
+    """The others were read before; a run that finds but this one new says nothing of the source."""
+    maps = {"live": [(f"a{n}", ago(n)) for n in range(1, 4)]}
+    Press(site, maps, {"live": ago(1)}, gone={"a9"}, moved={}, shut=set())
+
+    def lose(request: Request) -> None:
+        maps["live"].append(("a9", ago(0)))
+        request.send("done")
+
+    site.routes["/tick"] = lose
+    job = {"kind": "sitemap", "settings": {"url": f"{site.url}/sitemap.xml"}}
+    first, _, lost = run(job, tick(site), job, seconds=120)
+    assert (first["verdict"], len(first["ids"])) == ("ok", 3)
+    assert (lost["verdict"], lost["new"]) == ("ok", 0), lost["error"]

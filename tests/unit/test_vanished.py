@@ -59,6 +59,14 @@ def test_a_first_post_that_stands_on_every_page_proves_nothing() -> None:
     assert gone(known["t"], [1, 7, 8, 9, 10]) == [], "6 moved to the page before"
 
 
+def test_a_first_post_on_the_last_page_of_a_thread_that_grew_proves_nothing() -> None:
+    """All of a short thread was known; it grew by pages, and each of them shows its first post."""
+    known = page(1, 2, 3, 4, 5)["t"]
+    assert gone(known, [1, *range(31, 50)], ends=True, begins=False) == []
+    assert gone(known, [1, *range(4, 24)], ends=True, begins=False) == []
+    assert gone(known, [1, 2, 4, 5, 6], begins=False) == [3]
+
+
 def test_what_is_missing_at_the_end_is_remembered_until_it_is_proved() -> None:
     known = page(1, 2, 3, known=page(1, 2, 3, 4))
     assert gone(known["t"], [1, 2, 3, 9], ends=True) == [4]
