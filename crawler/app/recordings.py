@@ -179,6 +179,11 @@ def _owner(folder: Path) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _is_of(folder: Path, name: str) -> bool:
+    owner = _owner(folder)
+    return owner == name or (owner is None and folder.name == slug(name))
+
+
 def _written(document: Document, source: SourceText, folder: Path, app: App, posts: int) -> Recorded:
     spider = _spider(app.spiders[source.kind], source)
     expected = as_json(_reading(spider, document))
@@ -325,8 +330,9 @@ class LastGood:
 def last_good(app: App, name: str) -> LastGood | None:
     """The last good answer of a source; None where none is kept. NotFound names the sources that there are."""
     states = {state.name: state for state in app.store.sources.all(retired=True)}
-    demand("source", name, states)
-    kept = app.store.yields.of(states[name].id).get("last_good")
+    demand("source", name, dict.fromkeys([*states, *(block.name for block in app.config.sources)]))
+    # A source of the config is known to the database from its first crawl on.
+    kept = app.store.yields.of(states[name].id).get("last_good") if name in states else None
     if not kept:
         return None
     # A server may have sent back the key that it was asked with.
@@ -394,7 +400,7 @@ def _always(usual: Mapping[str, Any]) -> set[str]:
 def usual_fields(folders: Sequence[Path], source: SourceText) -> set[str]:
     """Fields that every recorded post of this source had; where it was never recorded, every one of its kind."""
     cases = [case for folder in folders for case in folder.glob(f"{source.kind}/*/expected.json")]
-    own = [case for case in cases if case.parent.name == slug(source.name)]
+    own = [case for case in cases if _is_of(case.parent, source.name)]
     posts = [post for case in own or cases for post in _posts_of(case)]
     return set.intersection(*(_filled(post) for post in posts)) if posts else set()
 

@@ -28,12 +28,12 @@ _USER = re.compile(r"(https?://)[^/\s@\"'<>]+@")
 # In a body only what has no other meaning: page tokens and the like are what paging is read from.
 _IN_BODY = re.compile(
     rb"([?&;](?:(?:access|refresh|id|auth|session)[_-]?token|api[_-]?key|client[_-]?secret|passw(?:or)?d|phpsessid"
-    rb"|jsessionid|session(?:[_-]?id)?|sid)=)[\w.%~+/=-]{8,2048}",
+    rb"|jsessionid|session(?:[_-]?id)?|sid)=)[\w.%~+/=-]{8,}",
     re.I,
 )
 _IN_JSON = re.compile(
     rb'("(?:(?:access|refresh|id|auth|session|csrf|xsrf)[_-]?token|api[_-]?key|client[_-]?secret|passw(?:or)?d'
-    rb'|session[_-]?id)"\s{0,9}:\s{0,9}")[^"\\]{1,4096}(?=")',
+    rb'|session[_-]?id)"\s{0,9}:\s{0,9}")(?:[^"\\]|\\.)++(?=")',
     re.I,
 )
 _NAMED = re.compile(r"authori[sz]ation|cookie|token|secret|passw|api[_-]?key|^key$|signature|^sig$|session", re.I)

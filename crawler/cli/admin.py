@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, say
+from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, say, with_config
 
 _PROBLEM = ("file", "line", "column", "message", "fix", "warning")
 FolderArgument = Annotated[Path, typer.Argument(help="Where to put the config.")]
@@ -52,7 +52,8 @@ def init(
     say(f"wrote {path}")
     for line in lines_to_fill(path):
         say(f"  to fill in: {path.name}:{line}")
-    say("next: edit it, then  mention-crawler check   ·   mention-crawler crawl")
+    where = with_config(path)
+    say(f"next: edit it, then  mention-crawler check{where}   ·   mention-crawler crawl{where}")
 
 
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:

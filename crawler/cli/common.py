@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -43,6 +45,11 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def with_config(path: Path) -> str:
+    """What a command that is proposed needs behind it to find this config from here: nothing, or ` --config FILE`."""
+    return "" if path.resolve() == Path.cwd() / "mention-crawler.yaml" else f" --config {shlex.quote(str(path))}"
+
+
 def exit_code_of(error: CrawlerError) -> int:
     """The exit code that an error of the house ends the command with."""
     if isinstance(error, ConfigError | NotFound):
@@ -72,7 +79,7 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: boo
 
 
 # Columns of prose share the width that the others leave, and wrap.
-_PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2}
+_PROSE = {"text": 3, "subject": 3, "reason": 2, "cause": 3, "why": 2, "error": 2, "settings": 3, "about": 2, "title": 2}
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, printable, say
+from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, printable, say, with_config
 
 if TYPE_CHECKING:
     from crawler.app import App
@@ -90,7 +90,8 @@ def save_blocks(app: App, blocks: list[SourceText]) -> None:
     if added.blocks:
         names = ", ".join(block.name for block in added.blocks[:10])
         more = f" and {len(added.blocks) - 10} more" if len(added.blocks) > 10 else ""
-        say(f"wrote {names}{more} into {added.path}; next: mention-crawler check   ·   mention-crawler crawl")
+        where = with_config(added.path)
+        say(f"wrote {names}{more} into {added.path}; next: mention-crawler check{where} · mention-crawler crawl{where}")
 
 
 def _end(found: Discovered, as_json: bool, saved: bool) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, printable, say, show
+from crawler.cli.common import ConfigOption, Exit, JsonOption, emit, printable, say, show, with_config
 from crawler.cli.discover import app_or_none
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ def record(
     from crawler.app import App
     from crawler.app.recordings import record as keep
 
-    kept = keep(App.load(config), source, into)
+    app = App.load(config)
+    kept = keep(app, source, into)
     if as_json:
         emit({"folder": str(kept.folder), "posts": kept.posts, "verdict": kept.verdict, "bytes": kept.bytes})
     else:
         print(kept.folder)
-        say(f"{kept.posts} posts, {kept.bytes} bytes; next: mention-crawler sources selftest")
+        where = with_config(app.config.path) + (f" --from {shlex.quote(str(into))}" if into else "")
+        say(f"{kept.posts} posts, {kept.bytes} bytes; next: mention-crawler sources selftest{where}")
     raise typer.Exit(Exit.OK if kept.posts else Exit.NOTHING_EXTRACTED)
 
 
@@ -59,7 +62,9 @@ def selftest(
     from crawler.app.recordings import online as live
     from crawler.app.recordings import selftest as reread
 
-    app = app_or_none(config, needed=online or bool(sources))
+    if sources and not online:
+        raise typer.BadParameter("naming sources needs --online; recordings are always read all together")
+    app = app_or_none(config, needed=online)
     own = recordings or (app.config.path.parent / FOLDER if app else Path(FOLDER))
     folders = [shipped(), own]
     told = _tell([] if sources else reread(app, folders), as_json)

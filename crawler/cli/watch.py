@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from crawler.cli.common import Exit, JsonOption, SinceOption, cell, emit, moment, printable, say
+from crawler.cli.common import Exit, JsonOption, SinceOption, cell, emit, moment, printable, say, with_config
 
 if TYPE_CHECKING:
     from crawler.app.watch_loop import Watched
@@ -120,8 +120,7 @@ def _save(target: Path, wish: Wish, sources: list[Any], watched: Watched) -> Non
     from crawler.app.watch_start import save
 
     count = save(target, wish, sources, watched.answered)
-    where = "" if target.name == _SAVED else f" --config {target}"
-    say(f"wrote {target} with {_count(count, 'source')}; next: mention-crawler crawl{where}")
+    say(f"wrote {target} with {_count(count, 'source')}; next: mention-crawler crawl{with_config(target)}")
 
 
 def _summary(watched: Watched, as_json: bool) -> None:

@@ -62,7 +62,7 @@ class Usual:
     since: str = ""
     last: str = ""
     zeros: int = 0
-    # Whole answers without a post in a row: now, and at most.
+    # Whole answers without a post in a row: now, and at most of those rows that ended.
     streak: int = 0
     longest: int = 0
     shown: list[float] = field(default_factory=list)
@@ -147,10 +147,10 @@ def _hours(usual: Usual, at: datetime) -> float:
 
 def _oddities(usual: Usual, run: Yield, at: datetime, hours: float) -> Iterator[Oddity]:
     known = _known(usual, at)
-    if run.empty and (_vanished(usual) if known else _vanished_early(usual, hours)):
+    if run.empty and (_vanished(usual, at) if known else _vanished_early(usual, hours)):
         least = f"there never were fewer than {min(usual.shown):.0f} in {usual.runs} runs"
-        often = f" but for {usual.longest} empty ones in a row" if usual.longest else ""
-        yield Oddity(f"no posts, and {least}{often}", True)
+        rows = max(usual.longest, usual.streak)
+        yield Oddity(f"no posts, and {least}" + (f" but for {rows} empty ones in a row" if rows else ""), True)
     if run.shown and usual.runs >= FEW:
         yield from _emptied(usual, run)
     if run.shown and usual.runs >= RUNS:
@@ -165,10 +165,13 @@ def _known(usual: Usual, at: datetime) -> bool:
     return usual.runs >= RUNS and at - datetime.fromisoformat(usual.since) >= SPAN
 
 
-def _vanished(usual: Usual) -> bool:
+def _vanished(usual: Usual, at: datetime) -> bool:
     """Lists that always hold about as many posts hold none; longer than they ever did, where they sometimes do."""
-    most = max(usual.longest, min(usual.zeros, 1))
-    return _steady(usual) and usual.streak + 1 > (2 * most + 1 if most else 0)
+    if not _steady(usual) or not usual.zeros:
+        return _steady(usual)
+    # What is empty at times may be so for its first weekend.
+    seen_a_weekend = at - datetime.fromisoformat(usual.since) >= WEEK
+    return seen_a_weekend and usual.streak > 2 * max(usual.longest, 1)
 
 
 def _vanished_early(usual: Usual, hours: float) -> bool:
@@ -251,9 +254,9 @@ def _learn(usual: Usual, run: Yield, at: datetime, hours: float) -> None:
     if run.empty:
         usual.zeros += 1
         usual.streak += 1
-        usual.longest = max(usual.longest, usual.streak)
     if run.shown:
-        usual.streak = 0
+        # Only what ended counts: else a silence that never ends would make itself usual.
+        usual.longest, usual.streak = max(usual.longest, usual.streak), 0
         _push(usual.shown, round(run.shown / max(1, run.answers), 1))
         if not first:
             _push(usual.stayed, round(1 - min(run.new, run.shown) / run.shown, 2))

@@ -62,6 +62,9 @@ def test_an_answer_is_kept_without_secrets_and_a_change_is_told(place: Installat
 def test_the_last_good_answer_is_shown_without_what_it_was_asked_with(place: Installation, site: RoughSite) -> None:
     good = site.routes["/api/posts*"]
     site.routes["/api/posts*"] = lambda request: request.send("down", status=404)
+    place.run("upgrade")
+    assert "no good answer yet" in place.run("sources", "sample", "Our API", code=3).err
+    assert "--online" in place.run("sources", "selftest", "Our API", code=2).err
     place.run("crawl", code=5)
     assert "no good answer yet" in place.run("sources", "sample", "Our API", code=3).err
     site.routes["/api/posts*"] = good

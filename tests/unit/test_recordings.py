@@ -54,6 +54,13 @@ def test_what_servers_hand_out_is_not_kept_and_what_paging_needs_is() -> None:
     assert told["text"] == "the token was sid=1"
 
 
+def test_long_and_escaped_tokens_are_taken_out_whole() -> None:
+    jwt = "eyJhbGci." * 2000
+    tokens = r'"access_token": "ab\/cd\"ef", "id_token": "' + jwt + '"'
+    kept = json.loads(clean("{" + tokens + ', "next": "/v1?sid=' + jwt + '&page=2", "text": "x"}').body)
+    assert kept == {"access_token": "SECRET", "id_token": "SECRET", "next": "/v1?sid=SECRET&page=2", "text": "x"}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "cp1251"])
 @pytest.mark.parametrize(
     "way", [str, html.escape, lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"), _base64]
@@ -163,3 +170,10 @@ def test_fields_that_are_always_there_are_those_of_the_source_first(folder: Path
     )
     assert usual_fields([folder], SourceText("Mine", "hackernews", {})) == {"url"}
     assert usual_fields([folder], SourceText("x", "feed", {})) == set()
+    # Another source whose name is written alike has its own folder.
+    (own / "response.json").write_text('{"source": "Mine"}')
+    other = shutil.copytree(own, own.with_name("mine-2"))
+    (other / "response.json").write_text('{"source": "mine"}')
+    (other / "expected.json").write_text('{"posts": [{"text": "a", "rating": 5}]}')
+    assert usual_fields([folder], SourceText("mine", "hackernews", {})) == {"rating"}
+    assert usual_fields([folder], SourceText("Mine", "hackernews", {})) == {"url"}

@@ -109,6 +109,21 @@ def test_a_list_that_breaks_is_found_within_two_runs(how: str, seed: int) -> Non
     assert not [number for number in odd if number < first]
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 10)])
+def test_a_list_that_was_empty_before_and_vanishes_for_good_is_found(before: int, after: int) -> None:
+    """Some empty answers once do not excuse a silence that lasts."""
+    usual, at = Usual(), MONDAY
+    whole = Yield(1, 20, 3, dict.fromkeys(("author", "time", "text", "url", "id"), 20), (200,) * 20)
+    told = []
+    for number in range(80):
+        at += timedelta(hours=6)
+        gone = 2 <= number < 2 + before or number >= 60
+        usual, oddity = judged(usual, Yield(1, empty=True) if gone else whole, at)
+        usual = Usual.of(usual.as_json())
+        told.append(bool(oddity and oddity.changed))
+    assert told == [number >= 60 + after - 1 for number in range(80)]
+
+
 def test_a_question_for_what_is_new_that_falls_silent_is_found() -> None:
     """An empty answer says nothing by itself; two days without a post do, where there never was one."""
     usual, at, chance = Usual(), MONDAY, random.Random(5)
