@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from scrapy.http import Request, Response
 from scrapy.settings import Settings
 
+from crawler.app.standalone import standalone
+from crawler.model import Source, Verdict
 from spiders import polite
 
 PAGE = Request("https://a.example/feed")
@@ -64,3 +68,24 @@ def test_what_this_process_saw_itself_counts_first(slept: list[float]) -> None:
     polite._LAST["https://a.example"] = time.monotonic() + 90.0
     asyncio.run(robots(asked_ago=0.0).process_request(PAGE))
     assert slept == [polite.LONG_WAIT], "a hundred seconds, of which it keeps so many"
+
+
+def test_scrapy_crawl_asks_the_database_too(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "mention-crawler.yaml"
+    shutil.copyfile(sqlite_template, tmp_path / "mentions.db")
+    config.write_text(
+        f"data_dir: {tmp_path}\nbrands: [{{name: Kalyna}}]\n"
+        "sources: [{name: news, kind: feed, url: 'https://a.example/feed'}]\n"
+    )
+    monkeypatch.setenv("MENTION_CRAWLER_CONFIG", str(config))
+    asked = list[float]()
+    for _ in range(2):
+        spider: Any = SimpleNamespace(kind="feed", source=Source("news", "feed", {}), crawler=SimpleNamespace())
+        intake, close = standalone(spider)[1:]
+        asked.append(spider.crawler.last_asked)
+        intake.note(verdict=Verdict.EMPTY)
+        close()
+    assert asked[0] == float("-inf")
+    assert time.monotonic() - 300 < asked[1] <= time.monotonic()
