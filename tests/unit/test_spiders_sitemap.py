@@ -122,7 +122,9 @@ def test_two_indexes_of_one_site_are_both_read_whole_in_time() -> None:
 
     cursor, seen = dict[str, Any](), set[str]()
     for _ in range(4):
-        spider = SitemapSpider(source=Source("s", "sitemap", SitemapSpider.Settings(url=URL), cursor=cursor))
+        spider = SitemapSpider(
+            source=Source("s", "sitemap", SitemapSpider.Settings.model_validate({"url": URL}), cursor=cursor)
+        )
         for name, count in (("a", 2), ("b", 4)):
             reading = spider.read(answer(name, count))
             seen |= {request.url.rsplit("/", 1)[1] for request in reading.requests}
