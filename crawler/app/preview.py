@@ -6,7 +6,7 @@ swells hurts nobody; what it read comes back as rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ def preview_url(app: App, url: str) -> Preview:
     judge = _Judge(app, {best.source.name: best.source.kind})
     document = Document(found.url, 200, {}, b"", now())
     rows = [row for post in best.trial.posts if (row := prepared(post, document)) is not None]
-    return Preview([judge.row(judge.stored(row)) for row in rows], proposal=best)
+    return Preview([judge.row(judge.stored(row)) for row in _once(rows)], proposal=best)
 
 
 def preview_source(app: App, name: str, kind: str | None) -> Preview:
@@ -125,7 +125,12 @@ def _fetch_main(channel: Channel, config_path: str, name: str, kind: str, raw: d
     source = Source(name, kind, settings_of(block_of(name, kind, raw), spider.Settings, app.config))
     keeper = _Keeper()
     run_once(spider, source, keeper, as_dict(app.config.user_agent, app.config.allow_private), app.policy)
-    return keeper.rows, keeper.verdict.value, keeper.error, keeper.fetched
+    return _once(keeper.rows), keeper.verdict.value, keeper.error, keeper.fetched
+
+
+def _once(rows: Iterable[Prepared]) -> list[Prepared]:
+    """Each post once, as it would be stored: several words find the same one."""
+    return list({(key, site): row for row in rows for *_, key, site in [row]}.values())
 
 
 class _Judge:
