@@ -464,7 +464,7 @@ class ApiSpider(SourceSpider):
             # How long a page is was not said, so the one behind the last was asked for.
             return []
         if (wait := wait or polite.asked_wait(response)) and response.status in (403, 429, 503):
-            self.retry_after = wait
+            self.retry_after = min(polite.LONGEST_WAIT, wait)
         return super()._refused(response, named or api_answer.refused(response, data) or finding)
 
     def _prepared(self, request: Request, depth: int, resume: bool = True) -> Request:

@@ -31,6 +31,8 @@ ROBOTS_BYTES = 500 * 1024
 SHORT_WAIT = 15.0
 # How long a run waits where an API counts requests and says when it counts anew.
 LONG_WAIT = 90.0
+# Whoever names more, or a moment that no clock has, is asked again after a day: nobody is left for ever by one answer.
+LONGEST_WAIT = 86_400.0
 STAY_AWAY = "User-agent: *\nDisallow: /"
 
 
@@ -68,12 +70,13 @@ def forget_robots() -> None:
 
 
 def retry_after(response: Response, now: float | None = None) -> float | None:
-    """Seconds that `Retry-After` asks us to wait (a number or an HTTP date), or None when it says nothing readable."""
+    """Seconds that `Retry-After` asks us to wait (a number or an HTTP date), a day at most; None: nothing readable."""
     value = (response.headers.get(b"Retry-After") or b"").decode("latin-1").strip()
     if value.isdecimal():
-        return float(value)
+        return min(LONGEST_WAIT, float(value))
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
+        wait = parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+        return min(LONGEST_WAIT, max(0.0, wait))
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -292,7 +295,7 @@ def _until(reset: str, now: float) -> float | None:
             return None
     if not math.isfinite(number):
         return None
-    return min(86400.0, max(0.0, number - now if number > 1e8 else number))
+    return min(LONGEST_WAIT, max(0.0, number - now if number > 1e8 else number))
 
 
 class RateLimits:

@@ -332,6 +332,10 @@ def answer(status: int = 200, body: bytes = b"", **headers: str) -> Response:
         ("0", 0.0),
         ("Fri, 20 Nov 2026 12:01:00 GMT", 60.0),
         ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0),
+        # Nobody can be left for three hundred years by one answer, and no clock goes that far.
+        ("9999999999", 86_400.0),
+        ("9" * 400, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
         ("soon", None),
         ("", None),
         ("-5", None),
