@@ -160,6 +160,8 @@ class Rest(RestClient):
             left -= bool(found)
             if left <= 0:
                 break
+        if found:
+            self._jobs.pop(key, None)  # what it was to make is there
         found.reverse()
         return sorted(found, key=_age)
 

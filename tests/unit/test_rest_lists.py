@@ -149,6 +149,19 @@ def test_a_job_that_never_ends_is_parked_and_a_retry_asks_it() -> None:
     assert wire.calls.count("POST /t") == 1
 
 
+def test_a_job_whose_ticket_was_found_is_forgotten() -> None:
+    """Whoever sends the ticket anew later, since it was thrown away there, must not be told of the old one."""
+    jobs = Jobs()
+    found: list[Any] = []
+    wire = Wire(lambda method, url: found if "/t?" in url else jobs(method, url))
+    sink = made(wire, create=job(), find={"path": "/t?k={key}", "match": {"k": "{key}"}})
+    with pytest.raises(InDoubt):
+        sink.create(TICKET)
+    assert list(sink.find_all(TICKET.key)) == [] and sink._jobs
+    found.append({"id": 77, "k": TICKET.key})
+    assert [remote.id for remote in sink.find_all(TICKET.key)] == ["77"] and not sink._jobs
+
+
 def test_a_parked_job_without_find_is_asked_by_a_retry() -> None:
     jobs = Jobs()
     wire = Wire(jobs)
