@@ -141,10 +141,10 @@ def test_quotes_are_left_out() -> None:
 
 @pytest.mark.parametrize("piece", ["<!--", "[", "[a](", "**", "> ", "<blockquote>", "&gt;", "![", "_a_", "{[("])
 def test_hostile_texts_cost_little(piece: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for read_it in (html_text, markdown_text, unquoted):
         read_it(piece * (200_000 // len(piece)))
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(
