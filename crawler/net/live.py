@@ -43,7 +43,7 @@ _READ_BYTES = 64 * 1024
 _WAITING = 4
 _TRY_LATER = (408, 425, 429)
 _WHO_ASKS = (401, 403, 407)
-_NAME, _VALUE = re.compile(r"[!#-'*+.^-z|~-]+"), re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+_NAME, _VALUE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+"), re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 # A peer that is gone without a word, seconds: asked after so many, so often, so many times.
 _ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 _BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, TimeoutError, ValueError)

@@ -103,11 +103,14 @@ class Jetstream:
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         asked = parse_qs(urlsplit(connection.request.path).query)
+        cursor = int(asked.get("cursor", [0])[0]) or None
+        # From a cursor on everything is told again; without one only what is to come once it counts as open.
+        at = len(self.events) if cursor is None else sum(event["time_us"] < cursor for event in self.events)
         self.asked.append(asked)
         self.open += 1
         self._connections.add(connection)
         self.most_open = max(self.most_open, self.open)
-        following = asyncio.ensure_future(self._follow(connection, int(asked.get("cursor", [0])[0]) or None))
+        following = asyncio.ensure_future(self._follow(connection, at))
         await connection.wait_closed()
         self.open -= 1
         self._connections.discard(connection)
@@ -115,9 +118,7 @@ class Jetstream:
         with contextlib.suppress(ConnectionClosed, asyncio.CancelledError):
             await following
 
-    async def _follow(self, connection: ServerConnection, cursor: int | None) -> None:
-        # From a cursor on everything is told again; without one only what is to come.
-        at = len(self.events) if cursor is None else sum(event["time_us"] < cursor for event in self.events)
+    async def _follow(self, connection: ServerConnection, at: int) -> None:
         sent, begun = 0, time.monotonic()
         while True:
             await asyncio.sleep(0.01)
@@ -172,6 +173,8 @@ class EventServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                # What is said from then on, that it asked, is told.
+                at = len(events.said.get(self.path, ()))
                 events.asked.append((self.path, self.headers.get("Authorization", "")))
                 if not self.path.startswith("/api/v1/streaming"):
                     events._answer(self)
@@ -181,7 +184,7 @@ class EventServer:
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
                 with contextlib.suppress(OSError):
-                    events._talk(self)
+                    events._talk(self, at)
 
             def log_message(self, *_: Any) -> None:
                 """Tests read `asked` instead."""
@@ -206,8 +209,8 @@ class EventServer:
         request.end_headers()
         request.wfile.write(body)
 
-    def _talk(self, request: BaseHTTPRequestHandler) -> None:
-        at, ended = len(self.said.get(request.path, ())), time.monotonic() + 120
+    def _talk(self, request: BaseHTTPRequestHandler, at: int) -> None:
+        ended = time.monotonic() + 120
         chunk = b":)\n"
         while time.monotonic() < ended:
             # In pieces, so that events are cut anywhere.
@@ -215,8 +218,8 @@ class EventServer:
                 if piece:
                     request.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             time.sleep(0.05)
-            said = self.said.get(request.path, [])
-            chunk, at = b"".join(said[at:]), len(said)
+            new = self.said.get(request.path, [])[at:]
+            chunk, at = b"".join(new), at + len(new)
             # A sign of life now and then, as the real one gives it.
             chunk = chunk or (b":thump\n" if int(time.monotonic() * 20) % 100 == 0 else b"")
 

@@ -89,7 +89,7 @@ def test_the_service_reads_tells_and_lets_go(tmp_path: Path) -> None:
             server.faults.refuse = 0
             server.publish("k2", "Nova Pay again")
             until(lambda: ask("SELECT count(*) FROM mentions") == 2, 120, "what was said meanwhile")
-            until(lambda: ask(cut_off) == 0, 30, "the end of the alert")
+            until(lambda: ask(cut_off) == 0, 90, "the end of the alert")
             place.configure("")
             until(lambda: server.open == 0, 60, "its end, with the source")
             assert service.stop() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -33,15 +34,12 @@ def refused(way: str, answer: bytes = b"", headers: Mapping[str, str] | None = N
     """The error of a server that gives this answer to whoever asks."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        # Some go without asking.
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer)
             await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            # It went without asking.
-            answered.clear()
-        finally:
-            writer.close()
+        writer.close()
 
     async def ask() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -52,7 +50,6 @@ def refused(way: str, answer: bytes = b"", headers: Mapping[str, str] | None = N
         finally:
             server.close()
 
-    answered = [True]
     with pytest.raises(CrawlerError) as told:
         asyncio.run(ask())
     return told.value
@@ -64,6 +61,14 @@ def test_a_header_that_cannot_be_sent_is_named_and_not_quoted(way: str, value: s
     error = refused(way, headers={"Authorization": value})
     assert isinstance(error, Permanent) and "'Authorization' cannot be sent" in str(error)
     assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("way", ["websocket", "events"])
+@pytest.mark.parametrize("value", ["", "x", "Bearer t0ken", "a\tb", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"])
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "X_2"])
+def test_any_other_header_is_sent(way: str, name: str, value: str) -> None:
+    error = refused(way, b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n", {name: value})
+    assert isinstance(error, Transient) and "answered 503" in str(error)
 
 
 @pytest.mark.parametrize("way", ["websocket", "events"])
