@@ -68,8 +68,9 @@ class Recorder:
         The order is that of the ids of new mentions, and of the locks.
         """
         columns = t.posts.c
-        query = sa.select(columns.id, columns.version).where(columns.id.in_([_id(post) for post in posts])).order_by(columns.id)
-        today = {int(row.id): int(row.version) for row in self.connection.execute(query.with_for_update())}
+        query = sa.select(columns.id, columns.version).where(columns.id.in_([_id(post) for post in posts]))
+        rows = self.connection.execute(query.order_by(columns.id).with_for_update())
+        today = {int(row.id): int(row.version) for row in rows}
         read = {post.id: post.version for post in posts if isinstance(post, StoredPost)}
         return {post_id: version for post_id, version in today.items() if read.get(post_id, version) == version}
 
