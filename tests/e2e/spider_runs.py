@@ -67,7 +67,9 @@ class Memory:
             self.validators[document.url] = dict(validators)
         return outcome
 
-    def note(self, *, verdict: Verdict | None = None, error: str | None = None, **counts: int) -> None:
+    def note(
+        self, *, verdict: Verdict | None = None, error: str | None = None, emptied: bool = False, **counts: int
+    ) -> None:
         for name, count in counts.items():
             self.said[name] += count
         if verdict:
