@@ -162,7 +162,12 @@ def test_posts_behind_a_warning_are_read() -> None:
 
 @pytest.mark.parametrize("kind", ["feed", "sitemap", "page", "article", "schema_org", "forum", "telegram"])
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b"<rss><channel/></rss>", mtime=0)[:-12] + b"xx", bytes(range(256)) * 8, b"<rss><channel><item><tit"]
+    "body",
+    [
+        gzip.compress(b"<rss><channel/></rss>", mtime=0)[:-12] + b"xx",
+        bytes(range(256)) * 8,
+        b"<rss><channel><item><tit",
+    ],
 )
 def test_broken_bytes_are_never_silence(kind: str, body: bytes) -> None:
     assert judged(read(kind, body, "application/octet-stream")) not in (None, Verdict.OK)
